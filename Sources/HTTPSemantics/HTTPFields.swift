@@ -1,0 +1,79 @@
+/// An ordered list of HTTP fields: names as they were received, duplicates and order kept.
+///
+/// Names compare without regard to ASCII case (RFC 9110 §5.1); nothing here validates, folds or
+/// merges. Confined to nothing: a plain value.
+package struct HTTPFields: Sendable {
+    package typealias Field = (name: String, value: String)
+
+    package var storage: [Field]
+
+    package init() { self.storage = [] }
+
+    package init(_ storage: [Field]) { self.storage = storage }
+
+    package var count: Int { self.storage.count }
+
+    package var isEmpty: Bool { self.storage.isEmpty }
+
+    package mutating func reserveCapacity(_ count: Int) { self.storage.reserveCapacity(count) }
+
+    /// Appends a field; one of the same name that is already there stays.
+    package mutating func append(_ name: String, _ value: String) {
+        self.storage.append((name, value))
+    }
+
+    /// The first value of `name`, or nil.
+    package func first(_ name: String) -> String? {
+        for field in self.storage where field.name.equalsIgnoringASCIICase(name) {
+            return field.value
+        }
+        return nil
+    }
+
+    /// Every value of `name`, in order.
+    package func values(_ name: String) -> [String] {
+        self.storage.compactMap { $0.name.equalsIgnoringASCIICase(name) ? $0.value : nil }
+    }
+
+    package func contains(_ name: String) -> Bool {
+        self.storage.contains { $0.name.equalsIgnoringASCIICase(name) }
+    }
+
+    /// Removes every field of `name`.
+    package mutating func remove(_ name: String) {
+        self.storage.removeAll { $0.name.equalsIgnoringASCIICase(name) }
+    }
+
+    /// Removes every field of `name` and appends one with `value`.
+    package mutating func replace(_ name: String, _ value: String) {
+        self.remove(name)
+        self.append(name, value)
+    }
+}
+
+extension HTTPFields: Equatable {
+    package static func == (left: HTTPFields, right: HTTPFields) -> Bool {
+        left.storage.elementsEqual(right.storage) { $0.name == $1.name && $0.value == $1.value }
+    }
+}
+
+extension HTTPFields: ExpressibleByDictionaryLiteral {
+    package init(dictionaryLiteral elements: (String, String)...) {
+        self.storage = elements.map { (name: $0.0, value: $0.1) }
+    }
+}
+
+extension String {
+    /// Whether both are equal when A–Z and a–z are taken for the same; other bytes compare exactly.
+    package func equalsIgnoringASCIICase(_ other: String) -> Bool {
+        let left = self.utf8
+        let right = other.utf8
+        guard left.count == right.count else { return false }
+        return zip(left, right).allSatisfy { $0 == $1 || $0.asciiLowercased == $1.asciiLowercased }
+    }
+}
+
+extension UInt8 {
+    /// a–z for A–Z, any other byte unchanged.
+    package var asciiLowercased: UInt8 { (0x41...0x5A).contains(self) ? self | 0x20 : self }
+}

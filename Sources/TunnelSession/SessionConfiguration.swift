@@ -1,0 +1,30 @@
+package import TunnelWire
+
+/// Which end of a session this is; it decides the parity of stream ids.
+package enum SessionRole: Sendable {
+    case connector
+    case edge
+}
+
+/// The limits and times of one end of a session.
+package struct SessionConfiguration: Sendable {
+    /// What this end lets the peer do; sent at login. Defaults: 16,384 streams, 64 KiB a stream, 32 MiB
+    /// a session.
+    package var limits = SessionLimits(
+        streams: 16_384,
+        streamWindowBytes: 64 << 10,
+        sessionWindowBytes: 32 << 20
+    )
+    /// A stream's receive window never grows beyond this. Default 4 MiB.
+    package var maximumStreamWindowBytes = 4 << 20
+    /// A PING goes out this long after the last one, or after the last receipt. Default 5 s.
+    package var pingInterval = Interval.seconds(5)
+    /// A link on which nothing arrived for so long is dead. Default 15 s.
+    package var livenessTimeout = Interval.seconds(15)
+    /// How long the session waits for a new link. Default 30 s.
+    package var resumeWindow = Interval.seconds(30)
+    /// The longest an acknowledgement waits for company. Default 25 ms.
+    package var acknowledgementDelay = Interval.milliseconds(25)
+
+    package init() {}
+}

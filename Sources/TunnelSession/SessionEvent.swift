@@ -1,0 +1,39 @@
+package import NIOCore
+package import TunnelWire
+
+/// What a session tells its owner; taken with ``Session/takeEvents()``, in order.
+package enum SessionEvent {
+    /// The peer opened a stream; its head follows as a ``head(_:_:)``.
+    case opened(SessionStream)
+    /// A whole head section (see ``HeadCodec``).
+    case head(SessionStream, ByteBuffer)
+    /// Body bytes; never empty. Give credit back with ``Session/consumed(_:on:now:)``.
+    case data(SessionStream, ByteBuffer)
+    /// A whole trailer section; an ``ended(_:)`` follows.
+    case trailers(SessionStream, ByteBuffer)
+    /// The peer's direction is complete.
+    case ended(SessionStream)
+    /// The stream is over in both directions; nothing follows for it.
+    case reset(SessionStream, ResetCode)
+    /// So many body bytes have left the stream's send queue since the last report.
+    case sent(SessionStream, bytes: Int)
+    /// The peer wants no more streams.
+    case peerDraining
+    /// Nothing has arrived for the liveness timeout: drop the link and call
+    /// ``Session/linkWasLost(now:)``.
+    case linkIsDead
+    /// The session is over, and a ``reset(_:_:)`` came for each of its streams.
+    case closed(CloseReason)
+}
+
+/// Why a session is over.
+package enum CloseReason: Equatable, Sendable {
+    /// This end closed it.
+    case closedHere(CloseCode)
+    /// The peer closed it, with its words.
+    case closedByPeer(CloseCode, String)
+    /// No new link came within the resume window, or the peer no longer knew the session.
+    case expired
+    /// The peer broke the protocol.
+    case protocolError(WireError)
+}

@@ -1,0 +1,93 @@
+internal import DequeModule
+internal import NIOCore
+package import TunnelWire
+
+/// A stream as its ``Session`` keeps it; owners hold it as a handle and may hang something on it.
+///
+/// Confined to its session's thread.
+package final class SessionStream {
+    package let id: StreamID
+    /// The owner's; the session never looks at it.
+    package var owner: AnyObject?
+    /// Whether both directions are over; then the session ignores whatever is asked for it.
+    package internal(set) var isClosed = false
+
+    var outgoing: Outgoing
+    var incoming: Incoming
+    /// Where the stream stands in the scheduler.
+    var turn = Turn()
+
+    init(id: StreamID, sendLimit: UInt64, receiveWindow: ReceiveWindow, isOpenedHere: Bool) {
+        self.id = id
+        self.outgoing = Outgoing(limit: sendLimit)
+        self.incoming = Incoming(window: receiveWindow, isRequest: !isOpenedHere)
+    }
+
+    /// What waits to be sent, and how far it may go.
+    struct Outgoing {
+        enum Piece {
+            case head(ByteBuffer)
+            case data(ByteBuffer)
+            case trailers(ByteBuffer)
+            case end
+        }
+
+        var queue = Deque<Piece>()
+        /// DATA bytes put into the log so far, and the peer's limit on them.
+        var sentBytes: UInt64 = 0
+        var limit: UInt64
+        /// Bytes that left the queue since the owner was told.
+        var unreportedBytes = 0
+        /// Nothing may be queued any more: an end, or trailers, was.
+        var isEndQueued = false
+        /// END, or RESET, is in the log.
+        var isOver = false
+        /// Anything of the stream is in the log: the peer knows, or will know, of it.
+        var hasBegun = false
+        /// RESET with this code follows what is queued.
+        var resetAfterEnd: ResetCode?
+
+        var credit: Int { Int(self.limit - self.sentBytes) }
+    }
+
+    /// What the peer has sent, and may send.
+    struct Incoming {
+        enum Phase {
+            case head
+            case body
+            case over
+        }
+
+        var phase = Phase.head
+        var window: ReceiveWindow
+        /// The pieces so far of a section whose last piece has not come.
+        var section: ByteBuffer?
+        var sectionType = FrameType.head
+        var interimHeads = 0
+        let isRequest: Bool
+        /// Bytes to report as ``SessionEvent/ended(_:)`` etc. are not delivered any more.
+        var isDiscarding = false
+
+        init(window: ReceiveWindow, isRequest: Bool) {
+            self.window = window
+            self.isRequest = isRequest
+        }
+    }
+
+    /// The scheduler's notes.
+    struct Turn {
+        enum Queue {
+            case none
+            case light
+            case bulk
+            case sessionCredit
+        }
+
+        var queue = Queue.none
+        /// Bytes sent lately: grows with each byte and falls with time.
+        var recentBytes = 0
+        var lastSent: Instant?
+        /// Bytes left of the stream's turn in the bulk queue.
+        var deficit = 0
+    }
+}

@@ -1,0 +1,45 @@
+/// Why a session was closed for good, as CLOSE carries it.
+package struct CloseCode: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// The end was asked to stop and has drained.
+    package static let shutdown = CloseCode(rawValue: 1)
+    /// The peer broke the protocol.
+    package static let protocolError = CloseCode(rawValue: 2)
+    /// The tunnel's credential or configuration no longer allows the session.
+    package static let revoked = CloseCode(rawValue: 3)
+    /// A limit of this end was passed.
+    package static let overload = CloseCode(rawValue: 4)
+}
+
+/// Why a login was refused, as REFUSED carries it.
+package struct RefusalCode: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt16
+
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// No version in common.
+    package static let unsupportedVersion = RefusalCode(rawValue: 1)
+    /// No tunnel has this public key.
+    package static let unknownKey = RefusalCode(rawValue: 2)
+    /// The signature does not fit the key and the challenge.
+    package static let badSignature = RefusalCode(rawValue: 3)
+    /// A hostname that was asked for belongs to somebody else, or is outside the domain.
+    package static let hostnameRefused = RefusalCode(rawValue: 4)
+    /// The edge has as many sessions as it takes; try again later.
+    package static let overloaded = RefusalCode(rawValue: 5)
+    /// The edge is stopping; try again, it or another will be there.
+    package static let draining = RefusalCode(rawValue: 6)
+    /// The LOGIN did not parse.
+    package static let malformed = RefusalCode(rawValue: 7)
+}
+
+/// WebSocket close statuses of a link (RFC 6455 §7.4.2, private range).
+package enum LinkCloseStatus {
+    package static let protocolError: UInt16 = 4000
+    package static let loginRefused: UInt16 = 4001
+    package static let replaced: UInt16 = 4002
+    package static let sessionEnded: UInt16 = 4003
+}

@@ -1,0 +1,143 @@
+package import HTTPSemantics
+package import NIOCore
+
+/// A run of fields as HEAD, TRAILERS and attributes carry it.
+package enum FieldBlock {
+    /// Appends `fields` to `buffer`.
+    ///
+    /// - Throws: `badLength` when a name is empty or over 32,767 bytes, or a value over 65,535.
+    package static func write(
+        _ fields: HTTPFields,
+        to buffer: inout ByteBuffer
+    ) throws(WireError) {
+        for field in fields.storage {
+            try Self.write(name: field.name, to: &buffer)
+            try buffer.writeText16(field.value)
+        }
+    }
+
+    private static func write(name: String, to buffer: inout ByteBuffer) throws(WireError) {
+        var name = name
+        let wasWritten = name.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            let index = FieldNameTable.index(of: bytes)
+            if index != 0 {
+                buffer.writeInteger(index)
+                return true
+            }
+            guard (1...0x7FFF).contains(bytes.count) else { return false }
+            buffer.writeInteger(0x8000 | UInt16(bytes.count))
+            buffer.writeBytes(bytes)
+            return true
+        }
+        guard wasWritten else { throw WireError(.badLength, "a field name of no or too many bytes") }
+    }
+
+    /// Reads fields to the end of `buffer`.
+    ///
+    /// - Throws: `malformed` when a name is no token, a value has NUL, CR or LF or is not UTF-8, a
+    ///   length points beyond the end, or there are more than ``WireLimits/fields``.
+    package static func read(from buffer: inout ByteBuffer) throws(WireError) -> HTTPFields {
+        var fields = HTTPFields()
+        fields.reserveCapacity(16)
+        while buffer.readableBytes > 0 {
+            guard fields.count < WireLimits.fields else {
+                throw WireError(.malformed, "more than \(WireLimits.fields) fields")
+            }
+            let name = try Self.readName(from: &buffer)
+            guard let length = buffer.readInteger(as: UInt16.self),
+                let value = buffer.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
+            else { throw WireError(.malformed, "the value of field \(name) does not parse") }
+            fields.append(name, value)
+        }
+        return fields
+    }
+
+    private static func readName(from buffer: inout ByteBuffer) throws(WireError) -> String {
+        guard let first = buffer.readInteger(as: UInt8.self) else { throw Self.badName }
+        guard first & 0x80 != 0 else {
+            let name = FieldNameTable.byIndex[Int(first)]
+            guard !name.isEmpty else { throw Self.badName }
+            return name
+        }
+        guard let second = buffer.readInteger(as: UInt8.self) else { throw Self.badName }
+        let length = Int(first & 0x7F) << 8 | Int(second)
+        guard length > 0, let name = buffer.readText(length, where: FieldSyntax.isToken) else {
+            throw Self.badName
+        }
+        return name
+    }
+
+    private static var badName: WireError { WireError(.malformed, "a field name does not parse") }
+}
+
+/// Byte classes of RFC 9110 §5.5 and §5.6.2.
+enum FieldSyntax {
+    /// A bit for each ASCII character that a token may have.
+    private static let tokenBits: (UInt64, UInt64) = {
+        var bits: (UInt64, UInt64) = (0, 0)
+        let symbols = "!#$%&'*+-.^_`|~0123456789"
+        let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        for byte in (symbols + letters).utf8 {
+            if byte < 64 { bits.0 |= 1 << UInt64(byte) } else { bits.1 |= 1 << UInt64(byte - 64) }
+        }
+        return bits
+    }()
+
+    static func isToken(_ byte: UInt8) -> Bool {
+        guard byte < 128 else { return false }
+        let bits = byte < 64 ? Self.tokenBits.0 : Self.tokenBits.1
+        return bits >> UInt64(byte & 63) & 1 != 0
+    }
+
+    /// NUL, CR and LF: what would end a field, or a message, on its way to HTTP/1.1.
+    static func isForbidden(_ byte: UInt8) -> Bool { byte == 0 || byte == 0x0D || byte == 0x0A }
+}
+
+extension ByteBuffer {
+    /// Appends `text(16)`.
+    ///
+    /// - Throws: `badLength` when the text is over 65,535 bytes.
+    mutating func writeText16(_ text: String) throws(WireError) {
+        guard let count = UInt16(exactly: text.utf8.count) else {
+            throw WireError(.badLength, "a text of \(text.utf8.count) bytes")
+        }
+        self.writeInteger(count)
+        self.writeString(text)
+    }
+
+    /// Appends `text(8)`.
+    ///
+    /// - Throws: `badLength` when the text is over 255 bytes.
+    mutating func writeText8(_ text: String) throws(WireError) {
+        guard let count = UInt8(exactly: text.utf8.count) else {
+            throw WireError(.badLength, "a text of \(text.utf8.count) bytes")
+        }
+        self.writeInteger(count)
+        self.writeString(text)
+    }
+
+    /// Reads `length` bytes of UTF-8 that all satisfy `isAllowed`, or nil.
+    mutating func readText(_ length: Int, where isAllowed: (UInt8) -> Bool) -> String? {
+        guard length <= self.readableBytes else { return nil }
+        let text = self.withUnsafeReadableBytes { bytes -> String? in
+            let bytes = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+            guard bytes.allSatisfy(isAllowed) else { return nil }
+            return String(validating: bytes, as: UTF8.self)
+        }
+        self.moveReaderIndex(forwardBy: length)
+        return text
+    }
+
+    /// Reads `text(16)` that has no NUL, CR or LF, or nil.
+    mutating func readText16() -> String? {
+        guard let length = self.readInteger(as: UInt16.self) else { return nil }
+        return self.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
+    }
+
+    /// Reads `text(8)` that has no NUL, CR or LF, or nil.
+    mutating func readText8() -> String? {
+        guard let length = self.readInteger(as: UInt8.self) else { return nil }
+        return self.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
+    }
+}
