@@ -1,0 +1,105 @@
+/// A configured hostname: one host, every name below a suffix, or any host at all.
+package struct HostPattern: Sendable {
+    package enum Kind: Hashable, Sendable {
+        case exact(NormalizedHost)
+        /// The part after `*.`: matches names with one or more labels before it, not itself.
+        case suffix(NormalizedHost)
+        /// `*`: every host, addresses included.
+        case any
+    }
+
+    package let kind: Kind
+    /// The text as configured, for messages.
+    package let source: String
+
+    /// Reads `name`, `*.suffix` or `*` as cloudflared's ingress rules have them; any other `*` is
+    /// refused (there it would be a literal that nothing matches).
+    ///
+    /// - Parameters:
+    ///   - text: The configured hostname, normalised here; a port is refused.
+    ///   - allowsAny: Whether `*` may stand here; default true.
+    /// - Throws: `HostPatternError`.
+    package init(_ text: String, allowsAny: Bool = true) throws(HostPatternError) {
+        self.source = text
+        if text == "*" {
+            guard allowsAny else { throw .anyNotAllowed }
+            self.kind = .any
+            return
+        }
+        let isWildcard = text.hasPrefix("*.")
+        let rest = isWildcard ? String(text.dropFirst(2)) : text
+        guard !rest.utf8.contains(0x2A) else { throw .misplacedWildcard(text) }
+        let host: NormalizedHost
+        do { host = try NormalizedHost(rest) } catch { throw .invalidHost(text, error) }
+        guard isWildcard else {
+            self.kind = .exact(host)
+            return
+        }
+        guard !host.isAddress else { throw .misplacedWildcard(text) }
+        self.kind = .suffix(host)
+    }
+
+    /// The canonical text of the pattern.
+    package var description: String {
+        switch self.kind {
+        case .exact(let host): host.name
+        case .suffix(let host): "*.\(host.name)"
+        case .any: "*"
+        }
+    }
+
+    /// How well `host` fits, or nil; of several patterns that of the greatest match is the route.
+    ///
+    /// cloudflared's `matchHost`: `*.a.b` matches `x.a.b` and `y.x.a.b`, not `a.b`.
+    package func match(_ host: NormalizedHost) -> HostMatch? {
+        switch self.kind {
+        case .any:
+            return .any
+        case .exact(let own):
+            return own == host ? .exact : nil
+        case .suffix(let suffix):
+            let name = host.name.utf8
+            let own = suffix.name.utf8
+            guard name.count > own.count + 1 else { return nil }
+            let tail = name.suffix(own.count + 1)
+            guard tail.first == 0x2E, tail.dropFirst().elementsEqual(own) else { return nil }
+            return .wildcard(suffixBytes: own.count)
+        }
+    }
+}
+
+extension HostPattern: Hashable, CustomStringConvertible {
+    /// Whether both match the same hosts; the spelling in the configuration is no part of it.
+    package static func == (left: HostPattern, right: HostPattern) -> Bool {
+        left.kind == right.kind
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.kind) }
+}
+
+/// The summary of a match: exact before wildcard, a longer suffix before a shorter, `*` last.
+package enum HostMatch: Comparable, Sendable {
+    case any
+    case wildcard(suffixBytes: Int)
+    case exact
+}
+
+/// Why a configured hostname is no pattern.
+package enum HostPatternError: Error, Equatable, Sendable {
+    /// `*` where a hostname is needed.
+    case anyNotAllowed
+    /// A `*` elsewhere than alone or as the whole first label, or before an address.
+    case misplacedWildcard(String)
+    case invalidHost(String, HostError)
+}
+
+extension HostPatternError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .anyNotAllowed: "'*' is not allowed here: name a hostname, or '*.' and a suffix"
+        case .misplacedWildcard(let text):
+            "hostname '\(text)': '*' can only be the whole first label of a name, as in '*.example.com'"
+        case .invalidHost(let text, let error): "hostname '\(text)': \(error)"
+        }
+    }
+}
