@@ -12,6 +12,7 @@ let houseSettings: [SwiftSetting] = [
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 
 /// A target of the house, with the shared settings.
@@ -43,6 +44,29 @@ let package = Package(
         house("HTTPSemantics"),
         house("TunnelWire", ["HTTPSemantics", nio("NIOCore")]),
         house("TunnelSession", ["TunnelWire", nio("NIOCore"), deque]),
+        .target(
+            name: "CLibwebsockets",
+            linkerSettings: [
+                .linkedLibrary("websockets"), .linkedLibrary("ssl"), .linkedLibrary("crypto"),
+                .linkedLibrary("uv"),
+            ]
+        ),
+        house("TunnelTransport", ["CLibwebsockets", logging]),
+        house(
+            "TunnelLink",
+            [
+                "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", crypto, logging,
+                nio("NIOCore"),
+            ]
+        ),
+        tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests(
+            "TunnelLinkTests",
+            [
+                "HTTPSemantics", "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire",
+                logging, nio("NIOCore"), nio("NIOPosix"),
+            ]
+        ),
         tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
     ]
 )

@@ -193,3 +193,25 @@ extension ByteBuffer {
         return try FieldBlock.read(from: &self)
     }
 }
+
+extension ByteBuffer {
+    /// A frame of stream 0, header and payload.
+    ///
+    /// - Throws: `badLength` when the payload is over its limit.
+    package static func frame(
+        _ type: FrameType,
+        payload: ByteBuffer
+    ) throws(WireError) -> ByteBuffer {
+        let header = FrameHeader(type: type, stream: .session, length: payload.readableBytes)
+        guard header.length <= WireLimits.payloadBytes else {
+            throw WireError(.badLength, "\(type) of \(header.length) bytes")
+        }
+        var buffer = ByteBuffer()
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: FrameHeader.byteCount) {
+            header.write(to: $0)
+            return FrameHeader.byteCount
+        }
+        buffer.writeImmutableBuffer(payload)
+        return buffer
+    }
+}

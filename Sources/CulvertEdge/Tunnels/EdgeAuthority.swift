@@ -1,0 +1,68 @@
+internal import HTTPSemantics
+package import Logging
+internal import Synchronization
+package import TunnelLink
+package import TunnelSession
+package import TunnelWire
+
+/// Lets connectors in by the directory, and keeps the directory's pools in step with their sessions.
+package final class EdgeAuthority: SessionAuthority {
+    private let directory: TunnelDirectory
+    /// Where visitors reach a hostname, for a person to click.
+    private let publicURL: @Sendable (String) -> String
+    private let logger: Logger
+
+    package init(
+        directory: TunnelDirectory,
+        publicURL: @escaping @Sendable (_ host: String) -> String,
+        logger: Logger
+    ) {
+        self.directory = directory
+        self.publicURL = publicURL
+        self.logger = logger
+    }
+
+    package func authorize(_ login: Login, peer: String) -> Result<SessionGrant, Refusal> {
+        switch self.directory.admit(login) {
+        case .success(let admission):
+            var attributes: HTTPFields = ["tunnel": admission.tunnel.name]
+            for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
+            return .success(SessionGrant(tunnel: admission.tunnel.name, attributes: attributes))
+        case .failure(let refusal):
+            self.logger.info(
+                "Login refused",
+                metadata: ["peer": "\(peer)", "reason": "\(refusal.message)"]
+            )
+            return .failure(refusal)
+        }
+    }
+
+    package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
+        guard case .success(let admission) = self.directory.admit(login) else { return }
+        self.directory.add(session, admission)
+        self.logger.info(
+            "Connector connected",
+            metadata: [
+                "tunnel": "\(grant.tunnel)", "session": "\(session.id)",
+                "agent": "\(login.attributes.first("agent") ?? "unknown")",
+            ]
+        )
+    }
+
+    package func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {
+        self.logger.debug(
+            "Session changed",
+            metadata: ["session": "\(session.id)", "state": "\(availability)"]
+        )
+        guard availability == .connected else { return }
+        for pool in self.directory.pools(of: session) { pool.wakeWaiters() }
+    }
+
+    package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
+        self.directory.remove(session)
+        self.logger.info(
+            "Connector gone",
+            metadata: ["session": "\(session.id)", "reason": "\(reason)"]
+        )
+    }
+}

@@ -1,0 +1,120 @@
+internal import HTTPSemantics
+internal import NIOConcurrencyHelpers
+package import NIOCore
+internal import TunnelLink
+
+/// Finds a connector for each request, or lets the request wait for one.
+///
+/// A request waits when its tunnel exists and no session of it has a link: up to the request's deadline,
+/// and up to `maximumWaiting` requests for each tunnel.
+package final class TunnelRouter: RequestRouter {
+    private let directory: TunnelDirectory
+    private let host: SessionHost
+    private let maximumWaiting: Int
+
+    package init(directory: TunnelDirectory, host: SessionHost, maximumWaiting: Int) {
+        self.directory = directory
+        self.host = host
+        self.maximumWaiting = maximumWaiting
+    }
+
+    package func route(_ request: RouteRequest, for requester: any RouteRequester) {
+        guard let pool = self.directory.pool(for: request.host) else {
+            return requester.routeFailed(.unknownHost)
+        }
+        if let stream = self.open(on: pool, eventLoop: request.eventLoop) {
+            return requester.routeFound(stream)
+        }
+        self.wait(request, for: requester, pool: pool)
+    }
+
+    private func open(on pool: ConnectorPool, eventLoop: any EventLoop) -> TunnelStream? {
+        guard let session = pool.leastLoaded(), let bridge = self.host.bridge(of: eventLoop) else {
+            return nil
+        }
+        return TunnelStream.new(on: session, bridge: bridge)
+    }
+
+    package func cancelRoute(of requester: any RouteRequester) {
+        // A waiter finds out when it is woken: its requester is held weakly and no longer asks.
+        requester.routeWait?.cancel()
+    }
+
+    private func wait(
+        _ request: RouteRequest,
+        for requester: any RouteRequester,
+        pool: ConnectorPool
+    ) {
+        let wait = RouteWait(request: request, requester: requester, pool: pool, router: self)
+        requester.routeWait = wait
+        wait.begin(limit: self.maximumWaiting)
+    }
+
+    /// Looks again for a request that waited.
+    fileprivate func retry(_ wait: RouteWait) {
+        wait.requester.routeWait = nil
+        guard wait.request.deadline > .now() else { return wait.fail() }
+        self.route(wait.request, for: wait.requester)
+    }
+}
+
+/// One request that waits for a connector. Confined to the request's event loop.
+package final class RouteWait {
+    fileprivate let request: RouteRequest
+    fileprivate let requester: any RouteRequester
+    private let pool: ConnectorPool
+    private let router: TunnelRouter
+    private var timer: Scheduled<Void>?
+    private var isOver = false
+    private var id: UInt64 = 0
+
+    fileprivate init(
+        request: RouteRequest,
+        requester: any RouteRequester,
+        pool: ConnectorPool,
+        router: TunnelRouter
+    ) {
+        self.request = request
+        self.requester = requester
+        self.pool = pool
+        self.router = router
+    }
+
+    fileprivate func begin(limit: Int) {
+        self.id = UInt64(UInt(bitPattern: ObjectIdentifier(self).hashValue))
+        let bound = NIOLoopBound(self, eventLoop: self.request.eventLoop)
+        let waiter = ConnectorPool.Waiter(id: self.id, eventLoop: self.request.eventLoop) {
+            bound.value.retry()
+        }
+        guard self.pool.wait(waiter, limit: limit) else {
+            self.requester.routeWait = nil
+            return self.requester.routeFailed(.tooManyWaiting(retryAfterSeconds: 5))
+        }
+        self.timer = self.request.eventLoop.assumeIsolated().scheduleTask(
+            deadline: self.request.deadline
+        ) {
+            guard !self.isOver else { return }
+            self.cancel()
+            self.requester.routeWait = nil
+            self.fail()
+        }
+        // A session may have come between the search and now.
+        if self.pool.leastLoaded() != nil { self.pool.wakeWaiters() }
+    }
+
+    private func retry() {
+        guard !self.isOver else { return }
+        self.cancel()
+        self.router.retry(self)
+    }
+
+    fileprivate func fail() {
+        self.requester.routeFailed(.noConnector(retryAfterSeconds: 5))
+    }
+
+    fileprivate func cancel() {
+        self.isOver = true
+        self.timer?.cancel()
+        self.pool.stopWaiting(self.id)
+    }
+}

@@ -1,0 +1,158 @@
+package import HTTPSemantics
+package import Logging
+package import NIOCore
+package import TunnelSession
+package import TunnelTransport
+package import TunnelWire
+
+/// The connector's side of a tunnel: one session, over one link after another.
+///
+/// SAFETY: `current` belongs to the transport's thread; the rest is constant.
+package final class ConnectorEndpoint: @unchecked Sendable {
+    package let host: SessionHost
+    package let identity: TunnelIdentity
+    private let transport: TunnelTransport
+    private let configuration: SessionConfiguration
+    private let connectorID: SessionID
+    /// Sent with each LOGIN: `agent`, and each `hostname` asked for.
+    private let attributes: HTTPFields
+    private var current: SessionDriver?
+    private var isDraining = false
+
+    /// - Parameters:
+    ///   - attributes: of the LOGIN, see the protocol.
+    ///   - acceptor: takes the requests.
+    /// - Throws: `TransportError` when libwebsockets cannot be started.
+    package init(
+        identity: TunnelIdentity,
+        attributes: HTTPFields,
+        configuration: SessionConfiguration,
+        group: any EventLoopGroup,
+        acceptor: any StreamAcceptor,
+        logger: Logger
+    ) throws(TransportError) {
+        self.identity = identity
+        self.attributes = attributes
+        self.configuration = configuration
+        self.connectorID = SessionID(
+            high: .random(in: 1...UInt64.max),
+            low: .random(in: 0...UInt64.max)
+        )
+        self.host = SessionHost(group: group, acceptor: acceptor, logger: logger)
+        self.transport = try TunnelTransport(TransportConfiguration(), logger: logger)
+        self.host.bind(to: self.transport)
+    }
+
+    package func start() { self.transport.start(driver: self.host) }
+
+    /// Any thread: ends the link and the transport's thread; waits for it.
+    package func shutdown() { self.transport.shutdown() }
+
+    /// Any thread: makes a link over a connected socket, and goes on with the session if there is one.
+    package func connect(
+        socket: CInt,
+        target: ClientTarget,
+        onEvent: @escaping @Sendable (LinkEvent) -> Void
+    ) {
+        self.host.execute {
+            self.transport.connect(
+                socket: socket,
+                to: target,
+                handler: ConnectorLink(
+                    endpoint: self,
+                    connectHost: target.hostname.lowercased(),
+                    onEvent: onEvent
+                )
+            )
+        }
+    }
+
+    /// Any thread: asks the edge for no more streams; `completion` comes when all that were under
+    /// way are over and the edge has all of them, on the transport's thread.
+    package func drain(completion: @escaping @Sendable () -> Void) {
+        self.host.execute {
+            self.isDraining = true
+            self.current?.session.startDraining()
+            self.current?.markDirty()
+            self.awaitDrained(completion)
+        }
+    }
+
+    private func awaitDrained(_ completion: @escaping @Sendable () -> Void) {
+        guard let current, !current.session.isClosed, !current.session.isDrained else {
+            return completion()
+        }
+        self.host.schedule(at: SessionHost.now + .milliseconds(20)) {
+            self.awaitDrained(completion)
+        }
+    }
+
+    /// Any thread: ends the session for good and tells the edge so.
+    package func close(_ code: CloseCode, reason: String) {
+        self.host.execute {
+            self.current?.session.close(code, reason: reason)
+            self.current?.markDirty()
+        }
+    }
+
+    // MARK: Logins, on the transport's thread
+
+    /// The LOGIN for a challenge that has just come. The old link, if it is still there, is left:
+    /// what this says of the session must stay true.
+    func makeLogin(version: UInt8, now: Instant) -> Login {
+        var resume: ResumePoint?
+        if let current, !current.session.isClosed {
+            current.detach(now: now, closing: (LinkCloseStatus.replaced, "moved to another link"))
+            resume = ResumePoint(session: current.id, processed: current.session.processed)
+        }
+        return Login(
+            version: version,
+            publicKey: self.identity.publicKey,
+            connector: self.connectorID,
+            resume: resume,
+            limits: self.configuration.limits,
+            attributes: self.attributes
+        )
+    }
+
+    /// Goes on with the session, or begins a new one, as the edge says.
+    func enter(
+        _ welcome: Welcome,
+        on connection: TunnelConnection,
+        now: Instant
+    ) throws(WireError) -> SessionDriver {
+        if welcome.isResumed {
+            guard let current, current.id == welcome.session.session, !current.session.isClosed
+            else {
+                throw WireError(.unexpectedFrame, "WELCOME resumes a session that is not ours")
+            }
+            current.detach(now: now)
+            defer { current.markDirty() }
+            try current.session.resume(peerProcessed: welcome.session.processed, now: now)
+            current.attach(connection)
+            return current
+        }
+        if let old = self.current {
+            old.session.expire()
+            old.markDirty()
+        }
+        var configuration = self.configuration
+        configuration.resumeWindow = .milliseconds(UInt64(welcome.resumeWindowMilliseconds))
+        let driver = SessionDriver(
+            id: welcome.session.session,
+            publicKey: self.identity.publicKey,
+            session: Session(
+                role: .connector,
+                configuration: configuration,
+                peerLimits: welcome.limits,
+                now: now
+            ),
+            host: self.host
+        )
+        self.current = driver
+        self.host.add(driver)
+        driver.attach(connection)
+        if self.isDraining { driver.session.startDraining() }
+        return driver
+    }
+}

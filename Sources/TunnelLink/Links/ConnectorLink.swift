@@ -1,0 +1,108 @@
+internal import NIOCore
+internal import TunnelSession
+package import TunnelTransport
+package import TunnelWire
+
+/// What becomes of one link of a connector; told on the transport's thread.
+package enum LinkEvent: Sendable {
+    /// The edge let the connector in; requests may come.
+    case welcomed(Welcome)
+    /// The edge refused the login; ``closed(_:)`` follows.
+    case refused(Refusal)
+    /// The link is over, or never came to be. The last event, exactly once.
+    case closed(LinkFailure)
+}
+
+/// Why a link is over.
+package enum LinkFailure: Sendable, Equatable {
+    case transport(TransportCloseReason)
+    case protocolError(WireError)
+}
+
+extension LinkFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .transport(let reason): "\(reason)"
+        case .protocolError(let error): "the edge broke the protocol: \(error.reason)"
+        }
+    }
+}
+
+/// A connector's end of one link: the login, then the session's frames. On the transport's thread.
+final class ConnectorLink: TunnelConnectionHandler {
+    private let endpoint: ConnectorEndpoint
+    private let onEvent: @Sendable (LinkEvent) -> Void
+    private var io = LinkIO()
+    private var login: ConnectorLogin
+    private var driver: SessionDriver?
+    private var failure: WireError?
+
+    init(
+        endpoint: ConnectorEndpoint,
+        connectHost: String,
+        onEvent: @escaping @Sendable (LinkEvent) -> Void
+    ) {
+        self.endpoint = endpoint
+        self.login = ConnectorLogin(host: connectHost)
+        self.onEvent = onEvent
+    }
+
+    func opened(_ connection: TunnelConnection) {}
+
+    func received(
+        _ bytes: UnsafeRawBufferPointer,
+        endsMessage: Bool,
+        on connection: TunnelConnection
+    ) {
+        guard self.failure == nil else { return }
+        let now = SessionHost.now
+        self.io.feed(bytes)
+        if let driver, driver.link === connection { driver.session.linkReceived(now: now) }
+        do {
+            while let frame = try self.io.next() {
+                try self.process(frame, on: connection, now: now)
+            }
+        } catch {
+            self.failure = error
+            connection.close(code: LinkCloseStatus.protocolError, reason: error.reason)
+        }
+    }
+
+    private func process(
+        _ frame: FrameDecoder.Frame,
+        on connection: TunnelConnection,
+        now: Instant
+    ) throws(WireError) {
+        if let driver = self.driver {
+            guard driver.link === connection else { return }
+            try driver.receive(frame, now: now)
+            return
+        }
+        switch try self.login.receive(frame) {
+        case .answer(let version):
+            let answer = self.endpoint.makeLogin(version: version, now: now)
+            self.io.send(try self.login.sign(answer, with: self.endpoint.identity.sign))
+            connection.wantsToWrite()
+        case .welcomed(let welcome):
+            self.driver = try self.endpoint.enter(welcome, on: connection, now: now)
+            self.onEvent(.welcomed(welcome))
+        case .refused(let refusal):
+            self.onEvent(.refused(refusal))
+            connection.close(code: LinkCloseStatus.loginRefused, reason: "refused")
+        }
+    }
+
+    func nextMessage(
+        into buffer: UnsafeMutableRawBufferPointer,
+        on connection: TunnelConnection
+    ) -> Int {
+        if self.io.hasOutgoing { return self.io.fill(buffer) }
+        guard let driver = self.driver, driver.link === connection else { return 0 }
+        return driver.nextMessage(into: buffer, now: SessionHost.now)
+    }
+
+    func closed(_ connection: TunnelConnection, reason: TransportCloseReason) {
+        if let driver, driver.link === connection { driver.detach(now: SessionHost.now) }
+        self.onEvent(.closed(self.failure.map { .protocolError($0) } ?? .transport(reason)))
+    }
+}

@@ -1,0 +1,219 @@
+internal import NIOCore
+internal import Synchronization
+internal import TunnelSession
+internal import TunnelTransport
+package import TunnelWire
+
+/// Whether a session can be used, as other threads see it.
+package enum SessionAvailability: UInt8, AtomicRepresentable, Sendable {
+    /// A link is there.
+    case connected
+    /// The link was lost; streams wait for another.
+    case waiting
+    /// The peer takes no new streams, or this end opens none.
+    case draining
+    case closed
+}
+
+/// Streams of a session that are under way, for balancing; any thread.
+package final class SessionLoad: Sendable {
+    private let streams = Atomic<Int>(0)
+
+    package init() {}
+
+    package var count: Int { self.streams.load(ordering: .relaxed) }
+
+    func increment() { self.streams.add(1, ordering: .relaxed) }
+
+    func decrement() { self.streams.subtract(1, ordering: .relaxed) }
+}
+
+/// One session beside what carries it: the current link on one side, streams on event loops on the
+/// other.
+///
+/// SAFETY: `session`, `link` and what is private belong to the transport's thread; `load` and
+/// `availability` are atomic; the rest is constant.
+package final class SessionDriver: @unchecked Sendable {
+    package let id: SessionID
+    /// Ed25519, 32 bytes: the peer's on an edge, one's own on a connector.
+    package let publicKey: [UInt8]
+    package let load = SessionLoad()
+    private let state = Atomic<SessionAvailability>(.connected)
+
+    var session: Session
+    private(set) var link: TunnelConnection?
+    private unowned let host: SessionHost
+    private var isDirty = false
+    /// Told once, on the transport's thread, when the session is over.
+    var onClosed: ((CloseReason) -> Void)?
+    var onAvailability: ((SessionAvailability) -> Void)?
+
+    init(id: SessionID, publicKey: [UInt8], session: consuming Session, host: SessionHost) {
+        self.id = id
+        self.publicKey = publicKey
+        self.session = session
+        self.host = host
+    }
+
+    /// Any thread.
+    package var availability: SessionAvailability { self.state.load(ordering: .relaxed) }
+
+    // MARK: Links
+
+    func attach(_ connection: TunnelConnection) {
+        self.link = connection
+        self.publish()
+        self.markDirty()
+    }
+
+    /// Leaves the link, if there is one; the session waits for another.
+    func detach(now: Instant, closing: (code: UInt16, reason: String)? = nil) {
+        guard let link = self.link else { return }
+        self.link = nil
+        self.session.linkWasLost(now: now)
+        if let closing {
+            link.close(code: closing.code, reason: closing.reason)
+        } else {
+            link.abort()
+        }
+        self.publish()
+        self.markDirty()
+    }
+
+    /// Tells other threads how the session stands, if that changed.
+    func publish() {
+        let new: SessionAvailability =
+            if self.session.isClosed {
+                .closed
+            } else if self.session.isPeerDraining {
+                .draining
+            } else {
+                self.session.hasLink ? .connected : .waiting
+            }
+        guard self.state.exchange(new, ordering: .relaxed) != new else { return }
+        self.onAvailability?(new)
+    }
+
+    // MARK: Input
+
+    func apply(_ command: LoopBridge.Command, now: Instant) {
+        switch command {
+        case .open(let stream, let section): self.open(stream, section, now: now)
+        case .head(let stream, let section):
+            self.withStream(stream) { self.session.send(head: section, on: $0, now: now) }
+        case .data(let stream, let bytes):
+            self.withStream(stream) { self.session.send(data: bytes, on: $0, now: now) }
+        case .trailers(let stream, let section):
+            self.withStream(stream) { self.session.send(trailers: section, on: $0, now: now) }
+        case .end(let stream):
+            self.withStream(stream) { self.session.sendEnd(on: $0, now: now) }
+        case .consumed(let stream, let bytes):
+            self.withStream(stream) { self.session.consumed(bytes, on: $0, now: now) }
+        case .reset(let stream, let code):
+            self.withStream(stream) { self.session.reset($0, code: code) }
+        case .release(let port, let bytes):
+            guard let stream = port.session else { return }
+            self.session.consumed(bytes, on: stream, now: now)
+        }
+        self.markDirty()
+    }
+
+    private func open(_ stream: TunnelStream, _ section: ByteBuffer, now: Instant) {
+        guard let opened = self.session.open(head: section, owner: stream, now: now) else {
+            self.host.deliver(.reset(stream, .refused), to: stream.bridge)
+            return
+        }
+        stream.port.session = opened
+    }
+
+    private func withStream(_ stream: TunnelStream, _ body: (SessionStream) -> Void) {
+        guard let session = stream.port.session else { return }
+        body(session)
+        self.releaseIfClosed(session)
+    }
+
+    /// Breaks the cycle between the two halves of a stream that is over.
+    private func releaseIfClosed(_ stream: SessionStream) {
+        if stream.isClosed { stream.owner = nil }
+    }
+
+    /// Processes a frame that followed the login; the link is closed on a breach.
+    func receive(_ frame: FrameDecoder.Frame, now: Instant) throws(WireError) {
+        defer { self.markDirty() }
+        try self.session.receive(frame, now: now)
+    }
+
+    // MARK: Output
+
+    func nextMessage(into buffer: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
+        let count = self.session.nextMessage(into: buffer, now: now)
+        if self.session.hasEvents || self.session.isClosed { self.markDirty() }
+        return count
+    }
+
+    func markDirty() {
+        guard !self.isDirty else { return }
+        self.isDirty = true
+        self.host.markDirty(self)
+    }
+
+    /// Hands on what gathered: events to their loops, and a wish to write to the link.
+    func settle(now: Instant) {
+        self.isDirty = false
+        if self.session.hasEvents {
+            for event in self.session.takeEvents() { self.dispatch(event, now: now) }
+        }
+        if let link = self.link, self.session.wantsToSend(now: now) { link.wantsToWrite() }
+        if self.session.isClosed, !self.session.wantsToSend(now: now) { self.closeLink() }
+    }
+
+    private func closeLink() {
+        guard let link = self.link else { return }
+        self.link = nil
+        let isBreach = if case .protocolError = self.session.closeReason { true } else { false }
+        link.close(
+            code: isBreach ? LinkCloseStatus.protocolError : LinkCloseStatus.sessionEnded,
+            reason: self.session.closeReason.map { "\($0)" } ?? ""
+        )
+    }
+
+    private func dispatch(_ event: SessionEvent, now: Instant) {
+        switch event {
+        case .opened(let stream):
+            let bridge = self.host.nextBridge()
+            let opened = TunnelStream(bridge: bridge, driver: self)
+            opened.port.session = stream
+            stream.owner = opened
+            self.load.increment()
+            self.host.deliver(.opened(opened), to: bridge)
+        case .head(let stream, let section): self.deliver(stream) { .head($0, section) }
+        case .data(let stream, let bytes): self.deliver(stream) { .data($0, bytes) }
+        case .trailers(let stream, let section): self.deliver(stream) { .trailers($0, section) }
+        case .ended(let stream): self.deliver(stream) { .ended($0) }
+        case .sent(let stream, let bytes): self.deliver(stream) { .sent($0, bytes) }
+        case .reset(let stream, let code): self.deliver(stream) { .reset($0, code) }
+        case .peerDraining: self.publish()
+        case .linkIsDead: self.detach(now: now)
+        case .closed(let reason):
+            self.publish()
+            self.onClosed?(reason)
+            self.onClosed = nil
+            self.host.remove(self)
+        }
+    }
+
+    private func deliver(
+        _ stream: SessionStream,
+        _ delivery: (TunnelStream) -> LoopBridge.Delivery
+    ) {
+        guard let owner = stream.owner else { return }
+        // The owner is never anything else: `open` and `dispatch` alone set it.
+        guard let owner = owner as? TunnelStream else { return }
+        self.host.deliver(delivery(owner), to: owner.bridge)
+        self.releaseLater(stream)
+    }
+
+    private func releaseLater(_ stream: SessionStream) {
+        if stream.isClosed { self.host.releaseAfterTurn(stream) }
+    }
+}

@@ -1,0 +1,169 @@
+internal import Glibc
+package import Logging
+package import NIOCore
+internal import Synchronization
+package import TunnelSession
+internal import TunnelTransport
+internal import TunnelWire
+
+/// All sessions that one transport carries, and the traffic between its thread and the event loops.
+///
+/// SAFETY: `commands` is behind a lock; `transport` and `bridges` are set before the transport
+/// starts and constant from then on; the rest belongs to the transport's thread.
+package final class SessionHost: TransportDriver, @unchecked Sendable {
+    package let logger: Logger
+    private let commands = Mutex<[LoopBridge.Command]>([])
+    private var transport: TunnelTransport?
+    private(set) var bridges: [LoopBridge] = []
+
+    private var drivers: [ObjectIdentifier: SessionDriver] = [:]
+    private var dirty: [SessionDriver] = []
+    private var filledBridges: [LoopBridge] = []
+    private var closedStreams: [SessionStream] = []
+    private var roundRobin = 0
+    private var timer: Instant?
+    private var isTurnOver = false
+    private var tasks: [(due: Instant, work: () -> Void)] = []
+
+    /// - Parameters:
+    ///   - group: the loops that streams live on.
+    ///   - acceptor: takes the streams that peers open; nil refuses them all.
+    package init(group: any EventLoopGroup, acceptor: (any StreamAcceptor)?, logger: Logger) {
+        self.logger = logger
+        for eventLoop in group.makeIterator() {
+            self.bridges.append(LoopBridge(eventLoop: eventLoop, host: self, acceptor: acceptor))
+        }
+    }
+
+    /// Must be called once, before the transport starts.
+    func bind(to transport: TunnelTransport) { self.transport = transport }
+
+    /// The bridge of `eventLoop`, which is one of the group's.
+    package func bridge(of eventLoop: any EventLoop) -> LoopBridge? {
+        self.bridges.first { $0.eventLoop === eventLoop }
+    }
+
+    // MARK: From the loops
+
+    /// Any thread: takes a batch of commands, and leaves the array empty.
+    func submit(_ batch: inout [LoopBridge.Command]) {
+        let needsWake = self.commands.withLock {
+            guard $0.isEmpty else {
+                $0.append(contentsOf: batch)
+                return false
+            }
+            swap(&$0, &batch)
+            return true
+        }
+        batch.removeAll(keepingCapacity: true)
+        if needsWake { self.transport?.wake() }
+    }
+
+    /// Any thread: runs `work` on the transport's thread.
+    package func execute(_ work: @escaping @Sendable () -> Void) {
+        self.transport?.execute(work)
+    }
+
+    // MARK: The transport's turns
+
+    package static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    package func transportWoke(now: UInt64) {
+        self.isTurnOver = false
+        let now = Instant(nanoseconds: now)
+        var batch: [LoopBridge.Command] = []
+        self.commands.withLock { swap(&$0, &batch) }
+        for command in batch { command.driver.apply(command, now: now) }
+        self.settle(now: now)
+        if let timer = self.timer, now >= timer { self.fireTimers(now: now) }
+    }
+
+    package func transportTurnEnded(now: UInt64) {
+        self.settle(now: Instant(nanoseconds: now))
+        defer { self.isTurnOver = true }
+        for bridge in self.filledBridges { bridge.deliver() }
+        self.filledBridges.removeAll(keepingCapacity: true)
+        for stream in self.closedStreams { stream.owner = nil }
+        self.closedStreams.removeAll(keepingCapacity: true)
+    }
+
+    package var nextDeadline: UInt64? { self.timer?.nanoseconds }
+
+    private func settle(now: Instant) {
+        while !self.dirty.isEmpty {
+            let batch = self.dirty
+            self.dirty = []
+            for driver in batch {
+                driver.settle(now: now)
+                self.note(driver.session.deadline)
+            }
+        }
+    }
+
+    private func fireTimers(now: Instant) {
+        self.timer = nil
+        let due = self.tasks.filter { $0.due <= now }
+        self.tasks.removeAll { $0.due <= now }
+        for task in due { task.work() }
+        for task in self.tasks { self.note(task.due) }
+        for driver in Array(self.drivers.values) {
+            driver.session.timePassed(now: now)
+            driver.markDirty()
+        }
+        self.settle(now: now)
+    }
+
+    private func note(_ deadline: Instant?) {
+        guard let deadline else { return }
+        self.timer = self.timer.map { min($0, deadline) } ?? deadline
+    }
+
+    /// Runs `work` on the transport's thread at `due`.
+    func schedule(at due: Instant, _ work: @escaping () -> Void) {
+        self.tasks.append((due, work))
+        self.note(due)
+    }
+
+    // MARK: For the drivers
+
+    func add(_ driver: SessionDriver) { self.drivers[ObjectIdentifier(driver)] = driver }
+
+    func remove(_ driver: SessionDriver) { self.drivers[ObjectIdentifier(driver)] = nil }
+
+    var allDrivers: [SessionDriver] { Array(self.drivers.values) }
+
+    /// Has the driver settled before this turn ends, or, from a write after its end, in another one.
+    func markDirty(_ driver: SessionDriver) {
+        self.dirty.append(driver)
+        if self.isTurnOver { self.transport?.wake() }
+    }
+
+    func deliver(_ delivery: LoopBridge.Delivery, to bridge: LoopBridge) {
+        if bridge.add(delivery) { self.filledBridges.append(bridge) }
+    }
+
+    /// Keeps the owner of a stream that is over until the turn's last event for it is out.
+    func releaseAfterTurn(_ stream: SessionStream) { self.closedStreams.append(stream) }
+
+    /// Streams of peers take turns over the loops.
+    func nextBridge() -> LoopBridge {
+        self.roundRobin = (self.roundRobin + 1) % self.bridges.count
+        return self.bridges[self.roundRobin]
+    }
+}
+
+extension LoopBridge.Command {
+    fileprivate var driver: SessionDriver {
+        switch self {
+        case .open(let stream, _), .head(let stream, _), .data(let stream, _),
+            .trailers(let stream, _), .end(let stream), .consumed(let stream, _),
+            .reset(let stream, _):
+            stream.port.driver
+        case .release(let port, _): port.driver
+        }
+    }
+}

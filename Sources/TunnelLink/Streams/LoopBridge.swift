@@ -1,0 +1,140 @@
+package import NIOCore
+internal import Synchronization
+internal import TunnelSession
+internal import TunnelWire
+
+/// Carries what streams of one event loop say to the transport's thread, and what it answers, in
+/// batches: one lock and at most one wake-up for each batch and direction.
+///
+/// SAFETY: `outbox` and `touched` belong to the event loop, `deliveries` to the transport's thread;
+/// `inbox` is behind a lock; the rest is constant.
+package final class LoopBridge: @unchecked Sendable {
+    /// What the transport's thread tells the loop.
+    ///
+    /// SAFETY: the transport's thread only carries the stream; its loop alone uses it. The same
+    /// holds for ``Command``, of whose stream that thread uses the port.
+    enum Delivery: @unchecked Sendable {
+        case opened(TunnelStream)
+        case head(TunnelStream, ByteBuffer)
+        case data(TunnelStream, ByteBuffer)
+        case trailers(TunnelStream, ByteBuffer)
+        case ended(TunnelStream)
+        case sent(TunnelStream, Int)
+        case reset(TunnelStream, ResetCode)
+
+        var stream: TunnelStream {
+            switch self {
+            case .opened(let stream), .head(let stream, _), .data(let stream, _),
+                .trailers(let stream, _), .ended(let stream), .sent(let stream, _),
+                .reset(let stream, _):
+                stream
+            }
+        }
+    }
+
+    /// What the loop tells the transport's thread.
+    enum Command: @unchecked Sendable {
+        case open(TunnelStream, ByteBuffer)
+        case head(TunnelStream, ByteBuffer)
+        case data(TunnelStream, ByteBuffer)
+        case trailers(TunnelStream, ByteBuffer)
+        case end(TunnelStream)
+        case consumed(TunnelStream, Int)
+        case reset(TunnelStream, ResetCode)
+        /// The stream's owner is gone; what it held is free.
+        case release(StreamPort, Int)
+    }
+
+    private struct Inbox {
+        var deliveries: [Delivery] = []
+        var isScheduled = false
+    }
+
+    package let eventLoop: any EventLoop
+    package let allocator = ByteBufferAllocator()
+    private let host: SessionHost
+    private let acceptor: (any StreamAcceptor)?
+
+    private var outbox: [Command] = []
+    private var isDelivering = false
+    private var touched: [TunnelStream] = []
+
+    private var deliveries: [Delivery] = []
+    private let inbox = Mutex(Inbox())
+
+    init(eventLoop: any EventLoop, host: SessionHost, acceptor: (any StreamAcceptor)?) {
+        self.eventLoop = eventLoop
+        self.host = host
+        self.acceptor = acceptor
+    }
+
+    // MARK: On the event loop
+
+    func queue(_ command: Command) { self.outbox.append(command) }
+
+    func flush() {
+        // Within a round of deliveries everything leaves together at its end.
+        guard !self.outbox.isEmpty, !self.isDelivering else { return }
+        self.host.submit(&self.outbox)
+    }
+
+    /// Any thread: gives back what a stream still held when its last owner went.
+    func release(_ port: StreamPort, _ bytes: Int) {
+        var batch: [Command] = [.release(port, bytes)]
+        self.host.submit(&batch)
+    }
+
+    private func deliverInbox() {
+        var batch: [Delivery] = []
+        self.inbox.withLock {
+            $0.isScheduled = false
+            swap(&batch, &$0.deliveries)
+        }
+        self.isDelivering = true
+        for delivery in batch {
+            let stream = delivery.stream
+            if case .opened = delivery { self.acceptor?.accept(stream) }
+            stream.receive(delivery)
+            guard !stream.isTouched else { continue }
+            stream.isTouched = true
+            self.touched.append(stream)
+        }
+        for stream in self.touched {
+            stream.isTouched = false
+            stream.delegate?.receivedAll(on: stream)
+        }
+        self.touched.removeAll(keepingCapacity: true)
+        self.isDelivering = false
+        self.flush()
+    }
+
+    // MARK: On the transport's thread
+
+    /// Adds to the batch; true when it is the batch's first.
+    func add(_ delivery: Delivery) -> Bool {
+        self.deliveries.append(delivery)
+        return self.deliveries.count == 1
+    }
+
+    /// Hands the batch to the loop and wakes it unless it is about to look anyway.
+    func deliver() {
+        guard !self.deliveries.isEmpty else { return }
+        let needsWake = self.inbox.withLock { inbox in
+            if inbox.deliveries.isEmpty {
+                swap(&inbox.deliveries, &self.deliveries)
+            } else {
+                inbox.deliveries.append(contentsOf: self.deliveries)
+            }
+            defer { inbox.isScheduled = true }
+            return !inbox.isScheduled
+        }
+        self.deliveries.removeAll(keepingCapacity: true)
+        if needsWake { self.eventLoop.execute { self.deliverInbox() } }
+    }
+}
+
+/// Takes the streams that the peer opens; all calls on the stream's event loop.
+package protocol StreamAcceptor: AnyObject, Sendable {
+    /// Sets the stream's delegate; its request follows at once.
+    func accept(_ stream: TunnelStream)
+}

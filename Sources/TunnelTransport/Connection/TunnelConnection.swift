@@ -1,0 +1,114 @@
+import CLibwebsockets
+import Glibc
+
+/// One WebSocket over TLS. Confined to its transport's thread.
+package final class TunnelConnection {
+    enum Phase {
+        /// TLS or the upgrade is under way.
+        case connecting
+        case open
+        /// `close` was called; the close frame is still to be sent.
+        case closing
+        /// The handler has been told; libwebsockets may still linger on the socket.
+        case closed
+    }
+
+    /// Which end this is.
+    package enum Role: Sendable { case client, server }
+
+    package let role: Role
+    /// What `adopt` or `connect` called the other end.
+    package let peer: String
+
+    let id: UInt
+    let requestFields: [(name: String, value: String)]
+    unowned let loop: TransportLoop
+    /// Nil before libwebsockets made it and after it freed it.
+    var socket: culvert_socket?
+    var handler: (any TunnelConnectionHandler)?
+    var phase = Phase.connecting
+    /// `nextMessage` may have something.
+    var hasMessages = false
+    /// Already in the loop's list of connections to look at when the turn ends.
+    var isMarked = false
+    /// Bytes of the message being received that have arrived.
+    var messageBytes = 0
+    var lastConfirmedAlive: UInt64 = 0
+    var closeFrame: (code: UInt16, reason: String)?
+
+    init(
+        id: UInt,
+        role: Role,
+        peer: String,
+        loop: TransportLoop,
+        requestFields: [(name: String, value: String)] = []
+    ) {
+        self.id = id
+        self.role = role
+        self.peer = peer
+        self.loop = loop
+        self.requestFields = requestFields
+    }
+
+    /// Whether messages flow: opened, and neither closed nor being closed.
+    package var isOpen: Bool { self.phase == .open }
+
+    /// Asks for `nextMessage` calls. They come when the current turn's callbacks have run, so that
+    /// what gathers in one turn can leave in one message. Idempotent.
+    package func wantsToWrite() {
+        guard self.phase == .open else { return }
+        self.hasMessages = true
+        self.loop.mark(self)
+    }
+
+    /// Ends the connection with a close frame once the current turn's callbacks have run. What
+    /// `nextMessage` has ready goes out first (16 messages at most); nothing is received any more.
+    ///
+    /// - Parameters:
+    ///   - code: 4000...4999; codes 1012...1014 would arrive as 1002.
+    ///   - reason: for the log at the other end; cut to 123 bytes.
+    package func close(code: UInt16, reason: String) {
+        guard self.phase == .open || self.phase == .connecting else { return }
+        guard self.phase == .open else { return self.abort() }
+        self.phase = .closing
+        self.closeFrame = (code, reason)
+        self.loop.mark(self)
+    }
+
+    /// Drops the connection without a close frame; `closed` follows when the current turn ends.
+    package func abort() {
+        guard self.phase != .closed else { return }
+        self.phase = .closing
+        self.closeFrame = nil
+        self.hasMessages = false
+        self.loop.mark(self)
+    }
+
+    /// Stops or resumes reading from the socket. A last resort: pings and the peer's close wait
+    /// too, and a pause longer than the hang-up time ends the connection.
+    package func setReading(_ reading: Bool) {
+        guard let socket, self.phase == .open else { return }
+        culvert_set_reading(socket, reading)
+        self.loop.needsService = true
+    }
+
+    /// How the path is doing, from the kernel (TCP_INFO); nil when the socket is gone.
+    package var statistics: SocketStatistics? {
+        guard let socket else { return nil }
+        return SocketStatistics(descriptor: culvert_descriptor(socket))
+    }
+
+    /// Sets what the kernel may hold unsent (TCP_NOTSENT_LOWAT) before the socket counts as full.
+    package func setNotSentLowWater(_ bytes: Int) {
+        guard let socket else { return }
+        SocketOptions.set(
+            culvert_descriptor(socket),
+            level: CInt(IPPROTO_TCP),
+            name: SocketOptions.notSentLowWater,
+            to: CInt(clamping: bytes)
+        )
+    }
+}
+
+@available(*, unavailable)
+extension TunnelConnection: Sendable {}

@@ -1,0 +1,182 @@
+import CLibwebsockets
+import Glibc
+
+// What happens between two turns of the event loop, outside of all libwebsockets callbacks: only
+// here are messages written and connections ended.
+extension TransportLoop {
+    /// Messages per connection and turn; then the others have theirs.
+    private static let messagesPerTurn = 16
+
+    /// Runs queued work and timers, writes, and tells the driver.
+    func endTurn() {
+        self.now = monotonicNanoseconds()
+        let wasRung = self.mailbox.wakeUp() || self.wasRung
+        self.wasRung = false
+        if wasRung {
+            for job in self.mailbox.takeJobs() { job(self) }
+        }
+        if let driver {
+            let isDue = driver.nextDeadline.map { $0 <= self.now } ?? false
+            if wasRung || isDue { driver.transportWoke(now: self.now) }
+        }
+        self.expireHandshakes()
+        self.serveMarked()
+        if let driver {
+            driver.transportTurnEnded(now: self.now)
+            self.serveMarked()
+        }
+        if self.needsService, let handle {
+            self.needsService = false
+            if self.configuration.usesUV { culvert_loop_wake(handle) }
+        }
+    }
+
+    /// Writes to and ends what was marked; handlers called here may mark again.
+    private func serveMarked() {
+        guard !self.marked.isEmpty else { return }
+        var round = 0
+        while !self.marked.isEmpty, round < 4 {
+            let batch = self.marked
+            self.marked.removeAll(keepingCapacity: true)
+            for connection in batch {
+                connection.isMarked = false
+                self.serve(connection)
+            }
+            round += 1
+        }
+        // Whoever marks itself again and again waits for the sockets' turn.
+        if !self.marked.isEmpty { self.mailbox.ring() }
+    }
+
+    private func serve(_ connection: TunnelConnection) {
+        switch connection.phase {
+        case .open:
+            guard connection.hasMessages, let socket = connection.socket else { return }
+            self.sendMessages(of: connection, to: socket)
+        case .closing:
+            self.end(connection)
+        case .connecting, .closed:
+            return
+        }
+    }
+
+    /// Asks for messages and writes them while the socket takes them.
+    private func sendMessages(of connection: TunnelConnection, to socket: culvert_socket) {
+        guard let handler = connection.handler, let start = self.message.baseAddress else { return }
+        let prefix = Int(CULVERT_WRITE_PREFIX)
+        let room = UnsafeMutableRawBufferPointer(rebasing: self.message[prefix...])
+        let payload = (start + prefix).assumingMemoryBound(to: UInt8.self)
+        guard !culvert_choked(socket) else { return culvert_ask_writable(socket) }
+        for _ in 0..<Self.messagesPerTurn {
+            let length = handler.nextMessage(into: room, on: connection)
+            guard length > 0 else {
+                connection.hasMessages = false
+                return
+            }
+            guard culvert_write(socket, payload, min(length, room.count)) >= 0 else {
+                self.finish(connection, because: .lost("the socket does not take data any more"))
+                return self.drop(socket)
+            }
+            // After a partial write the next one would lose its frame header.
+            guard !culvert_choked(socket) else { return culvert_ask_writable(socket) }
+            guard connection.hasMessages, connection.phase != .closed else { return }
+        }
+        culvert_ask_writable(socket)
+    }
+
+    /// Carries out `close` and `abort`.
+    private func end(_ connection: TunnelConnection) {
+        guard let socket = connection.socket else {
+            return self.finish(connection, because: .closedHere)
+        }
+        guard let frame = connection.closeFrame else {
+            self.finish(connection, because: .closedHere)
+            return self.drop(socket)
+        }
+        if connection.hasMessages {
+            self.sendMessages(of: connection, to: socket)
+            connection.hasMessages = false
+            guard connection.phase == .closing else { return }
+        }
+        // A close frame that has to wait behind a partial write would not be sent at all.
+        guard !culvert_choked(socket) else {
+            self.watch(connection)
+            return culvert_ask_writable(socket)
+        }
+        self.finish(connection, because: .closedHere)
+        self.watch(connection)
+        self.needsService = true
+        let reason = Array(frame.reason.utf8.prefix(123))
+        reason.withUnsafeBytes { bytes in
+            let words = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            culvert_close(socket, frame.code, words, bytes.count)
+        }
+    }
+
+    // MARK: new connections
+
+    /// Serves an accepted socket; its owner from here on.
+    func adopt(_ descriptor: CInt, peer: String) {
+        guard let handle, !self.isStopping, self.configuration.server != nil,
+            self.connections.count < self.configuration.maximumConnections
+        else {
+            Glibc.close(descriptor)
+            return
+        }
+        SocketOptions.apply(
+            to: descriptor,
+            notSentLowWaterBytes: self.configuration.notSentLowWaterBytes
+        )
+        let connection = self.register(role: .server, peer: peer)
+        let socket = culvert_adopt(handle, descriptor, connection.id)
+        self.needsService = true
+        self.settle(connection, socket, failure: .lost("the TLS handshake failed at once"))
+    }
+
+    /// Begins TLS and the upgrade over a connected socket; its owner from here on.
+    func connect(_ descriptor: CInt, to target: ClientTarget, handler: any TunnelConnectionHandler) {
+        let connection = self.register(
+            role: .client,
+            peer: target.host,
+            handler: handler,
+            requestFields: target.fields
+        )
+        guard let handle, !self.isStopping,
+            self.connections.count <= self.configuration.maximumConnections
+        else {
+            Glibc.close(descriptor)
+            self.connections[connection.id] = nil
+            return self.finish(connection, because: self.isStopping ? .shutdown : .overLimit)
+        }
+        SocketOptions.apply(
+            to: descriptor,
+            notSentLowWaterBytes: self.configuration.notSentLowWaterBytes
+        )
+        let socket = target.host.withCString { host in
+            target.path.withCString { path in
+                var raw = culvert_target(host: host, path: path, trust: target.trust.store)
+                return culvert_connect(handle, descriptor, &raw, connection.id)
+            }
+        }
+        self.needsService = true
+        let failure =
+            socket == nil
+            ? self.connectFailure(nil, words: "the TLS handshake failed at once") : .closedHere
+        self.settle(connection, socket, failure: failure)
+    }
+
+    /// libwebsockets may have ended the connection already, with events or without any.
+    private func settle(
+        _ connection: TunnelConnection,
+        _ socket: culvert_socket?,
+        failure: TransportCloseReason
+    ) {
+        if let socket {
+            if self.connections[connection.id] != nil { connection.socket = socket }
+        } else {
+            self.connections[connection.id] = nil
+            connection.socket = nil
+            self.finish(connection, because: failure)
+        }
+    }
+}

@@ -1,0 +1,230 @@
+import Foundation
+import Glibc
+import HTTPSemantics
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import TunnelLink
+import TunnelSession
+import TunnelTransport
+import TunnelWire
+
+/// A connected pair of TCP sockets over loopback, both non-blocking.
+func connectedPair() throws -> (CInt, CInt) {
+    let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let client = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            bind(listener, pointer, length) == 0 && listen(listener, 1) == 0
+                && getsockname(listener, pointer, &length) == 0
+                && connect(client, pointer, length) == 0
+        }
+    }
+    guard isConnected else { throw POSIXError(.ECONNREFUSED) }
+    return (client, accept(listener, nil, nil))
+}
+
+/// Lets everybody in.
+final class OpenAuthority: SessionAuthority {
+    let sessions = Mutex<[SessionDriver]>([])
+
+    func authorize(_ login: Login, peer: String) -> Result<SessionGrant, Refusal> {
+        if login.attributes.contains("refuse-me") {
+            return .failure(
+                Refusal(code: .unknownKey, isPermanent: true, message: "no such tunnel")
+            )
+        }
+        return .success(SessionGrant(tunnel: "test", attributes: ["tunnel": "test"]))
+    }
+
+    func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
+        self.sessions.withLock { $0.append(session) }
+    }
+
+    func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {}
+
+    func sessionClosed(_ session: SessionDriver, reason: CloseReason) {}
+}
+
+/// Answers each request with 200 and its own body.
+final class EchoAcceptor: StreamAcceptor {
+    func accept(_ stream: TunnelStream) { Echo(stream).start() }
+
+    private final class Echo: TunnelStreamDelegate {
+        private let stream: TunnelStream
+        private var itself: Echo?
+
+        init(_ stream: TunnelStream) { self.stream = stream }
+
+        func start() {
+            self.itself = self
+            self.stream.delegate = self
+        }
+
+        func received(_ part: StreamPart, on stream: TunnelStream) {
+            switch part {
+            case .request(let head):
+                stream.send(.response(ResponseHead(status: 200, fields: head.fields)))
+            case .data(let bytes):
+                stream.send(part)
+                stream.consumed(bytes.readableBytes)
+            case .trailers, .end:
+                stream.send(part)
+                self.itself = nil
+            case .response: break
+            }
+        }
+
+        func receivedAll(on stream: TunnelStream) { stream.flush() }
+
+        func becameWritable(_ stream: TunnelStream) {}
+
+        func wasReset(_ stream: TunnelStream, code: ResetCode) { self.itself = nil }
+    }
+}
+
+/// An edge and a connector in this process, and links over loopback between them.
+final class Loopback: Sendable {
+    let group: MultiThreadedEventLoopGroup
+    let edge: EdgeEndpoint
+    let connector: ConnectorEndpoint
+    let authority = OpenAuthority()
+    private let target: ClientTarget
+    /// The edge's ends of the links so far, to be cut.
+    private let sockets = Mutex<[CInt]>([])
+
+    init(_ certificate: TestCertificate, attributes: HTTPFields = [:], threads: Int = 1) throws {
+        let logger = Logger(label: "test")
+        self.group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        self.edge = try EdgeEndpoint(
+            connectHost: "connect.test",
+            certificates: ServerCertificates([
+                .init(certificate: certificate.certificate, key: certificate.key)
+            ]),
+            maximumConnections: 50,
+            configuration: SessionConfiguration(),
+            group: self.group,
+            authority: self.authority,
+            logger: logger
+        )
+        self.connector = try ConnectorEndpoint(
+            identity: TunnelIdentity(),
+            attributes: attributes,
+            configuration: SessionConfiguration(),
+            group: self.group,
+            acceptor: EchoAcceptor(),
+            logger: logger
+        )
+        self.target = try ClientTarget(
+            hostname: "connect.test",
+            trust: ClientTrust(systemRoots: false, additionalFile: certificate.certificate)
+        )
+        self.edge.start()
+        self.connector.start()
+    }
+
+    /// Makes a link; its events.
+    func link() throws -> AsyncStream<LinkEvent> {
+        let (client, server) = try connectedPair()
+        self.sockets.withLock { $0.append(dup(server)) }
+        self.edge.adopt(socket: server, peer: "loopback")
+        let (events, continuation) = AsyncStream.makeStream(of: LinkEvent.self)
+        self.connector.connect(socket: client, target: self.target) { event in
+            continuation.yield(event)
+            if case .closed = event { continuation.finish() }
+        }
+        return events
+    }
+
+    /// Cuts the newest link without a word of TLS or WebSocket.
+    func cut() {
+        guard let socket = self.sockets.withLock({ $0.popLast() }) else { return }
+        shutdown(socket, CInt(SHUT_RDWR))
+        close(socket)
+    }
+
+    func stop() async throws {
+        self.connector.shutdown()
+        self.edge.shutdown()
+        for socket in self.sockets.withLock({ $0 }) { close(socket) }
+        try await self.group.shutdownGracefully()
+    }
+}
+
+/// One request through the tunnel: sends a body, gathers the answer.
+final class Client: TunnelStreamDelegate {
+    struct Answer: Sendable {
+        var head: ResponseHead?
+        var body = ByteBuffer()
+        var trailers: HTTPFields?
+        var reset: ResetCode?
+    }
+
+    private var rest: ByteBuffer
+    private var answer = Answer()
+    private let promise: EventLoopPromise<Answer>
+    private var stream: TunnelStream?
+
+    private init(body: ByteBuffer, promise: EventLoopPromise<Answer>) {
+        self.rest = body
+        self.promise = promise
+    }
+
+    static func request(
+        _ head: RequestHead,
+        body: ByteBuffer,
+        on session: SessionDriver,
+        bridge: LoopBridge
+    ) async throws -> Answer {
+        let promise = bridge.eventLoop.makePromise(of: Answer.self)
+        bridge.eventLoop.execute {
+            let client = Client(body: body, promise: promise)
+            let stream = TunnelStream.new(on: session, bridge: bridge)
+            stream.delegate = client
+            client.stream = stream
+            stream.send(.request(head))
+            client.sendMore()
+            promise.futureResult.assumeIsolated().whenComplete { _ in client.stream = nil }
+        }
+        return try await promise.futureResult.get()
+    }
+
+    private func sendMore() {
+        guard let stream else { return }
+        while stream.isWritable, self.rest.readableBytes > 0 {
+            let count = min(self.rest.readableBytes, 10_000)
+            self.rest.readSlice(length: count).map { stream.send(.data($0)) }
+            if self.rest.readableBytes == 0 { stream.send(.trailers(["X-Sum": "7"])) }
+        }
+        stream.flush()
+    }
+
+    func received(_ part: StreamPart, on stream: TunnelStream) {
+        switch part {
+        case .response(let head): self.answer.head = head
+        case .data(let bytes):
+            self.answer.body.writeImmutableBuffer(bytes)
+            stream.consumed(bytes.readableBytes)
+        case .trailers(let fields):
+            self.answer.trailers = fields
+            self.promise.succeed(self.answer)
+        case .end: self.promise.succeed(self.answer)
+        case .request: break
+        }
+    }
+
+    func receivedAll(on stream: TunnelStream) {}
+
+    func becameWritable(_ stream: TunnelStream) { self.sendMore() }
+
+    func wasReset(_ stream: TunnelStream, code: ResetCode) {
+        self.answer.reset = code
+        self.promise.succeed(self.answer)
+    }
+}

@@ -1,0 +1,118 @@
+import HTTPSemantics
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+import TunnelLink
+import TunnelWire
+
+/// Both ends of a tunnel over real TLS and real WebSockets on loopback.
+@Suite(.serialized) struct TunnelLinkTests {
+    private let head = RequestHead(
+        method: "POST",
+        scheme: "https",
+        authority: "app.test",
+        path: "/echo?x=1",
+        fields: ["Content-Type": "text/plain", "X-Odd": "ä", "content-type": "again"]
+    )
+
+    /// Bytes of which no two blocks are alike: eight that count, then filling.
+    private func body(_ count: Int) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        let filling = [UInt8]((0..<1_016).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+        while buffer.readableBytes < count {
+            buffer.writeInteger(UInt64(buffer.readableBytes))
+            buffer.writeBytes(filling)
+        }
+        return buffer.getSlice(at: 0, length: count) ?? buffer
+    }
+
+    private func withLoopback(
+        attributes: HTTPFields = [:],
+        _ test: (Loopback) async throws -> Void
+    ) async throws {
+        let certificate = try TestCertificate()
+        defer { certificate.remove() }
+        let loopback = try Loopback(certificate, attributes: attributes)
+        do {
+            try await test(loopback)
+        } catch {
+            try await loopback.stop()
+            throw error
+        }
+        try await loopback.stop()
+    }
+
+    /// Waits for the login to be answered.
+    private func welcome(_ events: AsyncStream<LinkEvent>) async -> Welcome? {
+        for await event in events {
+            switch event {
+            case .welcomed(let welcome): return welcome
+            case .refused, .closed:
+                Issue.record("\(event)")
+                return nil
+            }
+        }
+        return nil
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [1, 70_000, 5_000_000])
+    func aRequestCrossesFaithfully(bytes: Int) async throws {
+        try await self.withLoopback { loopback in
+            let welcome = await self.welcome(try loopback.link())
+            #expect(welcome?.isResumed == false)
+            #expect(welcome?.attributes.first("tunnel") == "test")
+            let session = try #require(loopback.authority.sessions.withLock { $0.first })
+            let bridge = try #require(loopback.edge.host.bridge(of: loopback.group.next()))
+            let body = self.body(bytes)
+            let answer = try await Client.request(
+                self.head,
+                body: body,
+                on: session,
+                bridge: bridge
+            )
+            #expect(answer.reset == nil)
+            #expect(answer.head?.fields == self.head.fields)
+            #expect(answer.body == body)
+            #expect(answer.trailers == ["X-Sum": "7"])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aCutLosesNothing() async throws {
+        try await self.withLoopback { loopback in
+            var events = try loopback.link()
+            _ = await self.welcome(events)
+            let session = try #require(loopback.authority.sessions.withLock { $0.first })
+            let bridge = try #require(loopback.edge.host.bridge(of: loopback.group.next()))
+            let body = self.body(30_000_000)
+            let head = self.head
+            async let answer = Client.request(head, body: body, on: session, bridge: bridge)
+            for _ in 0..<8 {
+                try await Task.sleep(for: .milliseconds(40))
+                loopback.cut()
+                for await event in events { if case .closed = event { break } }
+                events = try loopback.link()
+                let welcome = await self.welcome(events)
+                #expect(welcome?.isResumed == true)
+            }
+            let whole = try await answer
+            #expect(whole.reset == nil)
+            #expect(whole.body.readableBytes == body.readableBytes)
+            #expect(whole.body == body)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aRefusedLoginSaysWhy() async throws {
+        try await self.withLoopback(attributes: ["refuse-me": "1"]) { loopback in
+            var refusal: Refusal?
+            for await event in try loopback.link() {
+                if case .refused(let words) = event { refusal = words }
+            }
+            #expect(refusal?.code == .unknownKey)
+            #expect(refusal?.isPermanent == true)
+            #expect(refusal?.message == "no such tunnel")
+        }
+    }
+}
