@@ -10,10 +10,22 @@ let houseSettings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+func product(_ name: String, _ package: String) -> Target.Dependency {
+    .product(name: name, package: package)
+}
+func nio(_ name: String) -> Target.Dependency { product(name, "swift-nio") }
+
+let arguments = product("ArgumentParser", "swift-argument-parser")
+let asn1 = product("SwiftASN1", "swift-asn1")
+let certificates = product("X509", "swift-certificates")
+let crypto = product("Crypto", "swift-crypto")
+let deque = product("DequeModule", "swift-collections")
+let http2 = product("NIOHTTP2", "swift-nio-http2")
+let hpack = product("NIOHPACK", "swift-nio-http2")
+let logging = product("Logging", "swift-log")
+let signals = product("UnixSignals", "swift-service-lifecycle")
+let tls = product("NIOSSL", "swift-nio-ssl")
+let yaml = product("Yams", "Yams")
 
 /// A target of the house, with the shared settings.
 func house(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -28,9 +40,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // Top of the list is the bottom of the house: imports point up this list only.
 let package = Package(
     name: "culvert",
-
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -39,11 +51,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         house("HTTPSemantics"),
         house("TunnelWire", ["HTTPSemantics", nio("NIOCore")]),
-        house("TunnelSession", ["TunnelWire", nio("NIOCore"), deque]),
+        house("TunnelSession", ["TunnelWire", deque, nio("NIOCore")]),
         .target(
             name: "CLibwebsockets",
             linkerSettings: [
@@ -51,6 +64,7 @@ let package = Package(
                 .linkedLibrary("uv"),
             ]
         ),
+        .systemLibrary(name: "CLinux"),
         house("TunnelTransport", ["CLibwebsockets", logging]),
         house(
             "TunnelLink",
@@ -59,7 +73,36 @@ let package = Package(
                 nio("NIOCore"),
             ]
         ),
+        house("ConfigurationFile", ["HTTPSemantics", yaml]),
+        house(
+            "CulvertConnector",
+            [
+                "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
+                "TunnelTransport", "TunnelWire", crypto, deque, logging, tls,
+                nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+            ]
+        ),
+        house(
+            "CulvertEdge",
+            [
+                "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
+                "TunnelTransport", "TunnelWire", asn1, certificates, crypto, deque, hpack, http2,
+                logging, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"), nio("NIOTLS"),
+            ]
+        ),
+        .executableTarget(
+            name: "culvert",
+            dependencies: [
+                "ConfigurationFile", "CulvertConnector", "CulvertEdge", "HTTPSemantics",
+                "TunnelLink", "TunnelTransport", "TunnelWire", arguments, logging, signals,
+                nio("NIOCore"), nio("NIOPosix"),
+            ],
+            swiftSettings: houseSettings
+        ),
+
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
         tests(
             "TunnelLinkTests",
             [
@@ -67,6 +110,17 @@ let package = Package(
                 logging, nio("NIOCore"), nio("NIOPosix"),
             ]
         ),
-        tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
+        tests("ConfigurationFileTests", ["ConfigurationFile"]),
+        tests(
+            "CulvertConnectorTests",
+            ["ConfigurationFile", "CulvertConnector", "HTTPSemantics", crypto]
+        ),
+        tests(
+            "CulvertEdgeTests",
+            [
+                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", asn1, certificates, crypto,
+                logging, tls, nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+            ]
+        ),
     ]
 )

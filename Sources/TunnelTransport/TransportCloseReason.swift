@@ -51,7 +51,8 @@ extension TransportCloseReason: CustomStringConvertible {
         case .closedHere: "closed here"
         case .shutdown: "the transport shuts down"
         case .closedByPeer(let code, let reason):
-            reason.isEmpty ? "closed by the peer (\(code))" : "closed by the peer (\(code) \(reason))"
+            reason.isEmpty
+                ? "closed by the peer (\(code))" : "closed by the peer (\(code) \(reason))"
         case .lost(let words): "connection lost: \(words)"
         case .timedOut: "the handshake timed out"
         case .untrustedCertificate(let certificate):

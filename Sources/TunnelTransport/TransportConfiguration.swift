@@ -61,7 +61,8 @@ package struct ServerConfiguration: Sendable {
 
     package init(
         certificates: ServerCertificates,
-        accept: @escaping @Sendable (UpgradeRequest) ->
+        accept:
+            @escaping @Sendable (UpgradeRequest) ->
             Result<any TunnelConnectionHandler, UpgradeRefusal>
     ) {
         self.certificates = certificates

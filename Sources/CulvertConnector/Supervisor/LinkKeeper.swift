@@ -1,5 +1,5 @@
 package import Logging
-internal import TunnelLink
+package import TunnelLink
 package import TunnelTransport
 package import TunnelWire
 

@@ -1,8 +1,8 @@
 package import HTTPSemantics
 internal import Synchronization
 package import TunnelLink
-package import TunnelSession
-package import TunnelWire
+internal import TunnelSession
+internal import TunnelWire
 
 /// Which hostname leads to which connectors: what the configuration declares, and what connectors asked
 /// for at login.
@@ -119,7 +119,9 @@ package final class TunnelDirectory: Sendable {
     ) -> Result<NormalizedHost, Refusal> {
         let host: NormalizedHost
         do {
-            host = try NormalizedHost(text)
+            // A bare label is a name of the edge's own domain.
+            let isLabel = !text.utf8.contains(UInt8(ascii: "."))
+            host = try NormalizedHost(isLabel ? text + (self.domain.map { "." + $0.name } ?? "") : text)
         } catch {
             return .failure(Self.hostnameRefusal("\(text): \(error)"))
         }

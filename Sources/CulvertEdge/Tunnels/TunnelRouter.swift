@@ -1,7 +1,6 @@
-internal import HTTPSemantics
-internal import NIOConcurrencyHelpers
-package import NIOCore
-internal import TunnelLink
+internal import NIOCore
+internal import Synchronization
+package import TunnelLink
 
 /// Finds a connector for each request, or lets the request wait for one.
 ///
@@ -11,6 +10,8 @@ package final class TunnelRouter: RequestRouter {
     private let directory: TunnelDirectory
     private let host: SessionHost
     private let maximumWaiting: Int
+    /// The requests that wait, by their requesters.
+    private let waits = Mutex<[ObjectIdentifier: RouteWait]>([:])
 
     package init(directory: TunnelDirectory, host: SessionHost, maximumWaiting: Int) {
         self.directory = directory
@@ -36,8 +37,7 @@ package final class TunnelRouter: RequestRouter {
     }
 
     package func cancelRoute(of requester: any RouteRequester) {
-        // A waiter finds out when it is woken: its requester is held weakly and no longer asks.
-        requester.routeWait?.cancel()
+        self.waits.withLock { $0.removeValue(forKey: ObjectIdentifier(requester)) }?.cancel()
     }
 
     private func wait(
@@ -46,20 +46,26 @@ package final class TunnelRouter: RequestRouter {
         pool: ConnectorPool
     ) {
         let wait = RouteWait(request: request, requester: requester, pool: pool, router: self)
-        requester.routeWait = wait
+        self.waits.withLock { $0[ObjectIdentifier(requester)] = wait }
         wait.begin(limit: self.maximumWaiting)
     }
 
     /// Looks again for a request that waited.
     fileprivate func retry(_ wait: RouteWait) {
-        wait.requester.routeWait = nil
+        self.forget(wait)
         guard wait.request.deadline > .now() else { return wait.fail() }
         self.route(wait.request, for: wait.requester)
     }
+
+    fileprivate func forget(_ wait: RouteWait) {
+        self.waits.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(wait.requester)) }
+    }
 }
 
-/// One request that waits for a connector. Confined to the request's event loop.
-package final class RouteWait {
+/// One request that waits for a connector.
+///
+/// SAFETY: confined to the request's event loop; the router's table only carries it.
+private final class RouteWait: @unchecked Sendable {
     fileprivate let request: RouteRequest
     fileprivate let requester: any RouteRequester
     private let pool: ConnectorPool
@@ -87,7 +93,7 @@ package final class RouteWait {
             bound.value.retry()
         }
         guard self.pool.wait(waiter, limit: limit) else {
-            self.requester.routeWait = nil
+            self.router.forget(self)
             return self.requester.routeFailed(.tooManyWaiting(retryAfterSeconds: 5))
         }
         self.timer = self.request.eventLoop.assumeIsolated().scheduleTask(
@@ -95,7 +101,7 @@ package final class RouteWait {
         ) {
             guard !self.isOver else { return }
             self.cancel()
-            self.requester.routeWait = nil
+            self.router.forget(self)
             self.fail()
         }
         // A session may have come between the search and now.

@@ -118,7 +118,7 @@ package final class SessionDriver: @unchecked Sendable {
         self.markDirty()
     }
 
-    private func open(_ stream: TunnelStream, _ section: ByteBuffer, now: Instant) {
+    private func open(_ stream: LinkedStream, _ section: ByteBuffer, now: Instant) {
         guard let opened = self.session.open(head: section, owner: stream, now: now) else {
             self.host.deliver(.reset(stream, .refused), to: stream.bridge)
             return
@@ -126,7 +126,7 @@ package final class SessionDriver: @unchecked Sendable {
         stream.port.session = opened
     }
 
-    private func withStream(_ stream: TunnelStream, _ body: (SessionStream) -> Void) {
+    private func withStream(_ stream: LinkedStream, _ body: (SessionStream) -> Void) {
         guard let session = stream.port.session else { return }
         body(session)
         self.releaseIfClosed(session)
@@ -181,7 +181,7 @@ package final class SessionDriver: @unchecked Sendable {
         switch event {
         case .opened(let stream):
             let bridge = self.host.nextBridge()
-            let opened = TunnelStream(bridge: bridge, driver: self)
+            let opened = LinkedStream(bridge: bridge, driver: self)
             opened.port.session = stream
             stream.owner = opened
             self.load.increment()
@@ -204,11 +204,11 @@ package final class SessionDriver: @unchecked Sendable {
 
     private func deliver(
         _ stream: SessionStream,
-        _ delivery: (TunnelStream) -> LoopBridge.Delivery
+        _ delivery: (LinkedStream) -> LoopBridge.Delivery
     ) {
         guard let owner = stream.owner else { return }
         // The owner is never anything else: `open` and `dispatch` alone set it.
-        guard let owner = owner as? TunnelStream else { return }
+        guard let owner = owner as? LinkedStream else { return }
         self.host.deliver(delivery(owner), to: owner.bridge)
         self.releaseLater(stream)
     }

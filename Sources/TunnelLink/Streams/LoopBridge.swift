@@ -14,15 +14,15 @@ package final class LoopBridge: @unchecked Sendable {
     /// SAFETY: the transport's thread only carries the stream; its loop alone uses it. The same
     /// holds for ``Command``, of whose stream that thread uses the port.
     enum Delivery: @unchecked Sendable {
-        case opened(TunnelStream)
-        case head(TunnelStream, ByteBuffer)
-        case data(TunnelStream, ByteBuffer)
-        case trailers(TunnelStream, ByteBuffer)
-        case ended(TunnelStream)
-        case sent(TunnelStream, Int)
-        case reset(TunnelStream, ResetCode)
+        case opened(LinkedStream)
+        case head(LinkedStream, ByteBuffer)
+        case data(LinkedStream, ByteBuffer)
+        case trailers(LinkedStream, ByteBuffer)
+        case ended(LinkedStream)
+        case sent(LinkedStream, Int)
+        case reset(LinkedStream, ResetCode)
 
-        var stream: TunnelStream {
+        var stream: LinkedStream {
             switch self {
             case .opened(let stream), .head(let stream, _), .data(let stream, _),
                 .trailers(let stream, _), .ended(let stream), .sent(let stream, _),
@@ -34,13 +34,13 @@ package final class LoopBridge: @unchecked Sendable {
 
     /// What the loop tells the transport's thread.
     enum Command: @unchecked Sendable {
-        case open(TunnelStream, ByteBuffer)
-        case head(TunnelStream, ByteBuffer)
-        case data(TunnelStream, ByteBuffer)
-        case trailers(TunnelStream, ByteBuffer)
-        case end(TunnelStream)
-        case consumed(TunnelStream, Int)
-        case reset(TunnelStream, ResetCode)
+        case open(LinkedStream, ByteBuffer)
+        case head(LinkedStream, ByteBuffer)
+        case data(LinkedStream, ByteBuffer)
+        case trailers(LinkedStream, ByteBuffer)
+        case end(LinkedStream)
+        case consumed(LinkedStream, Int)
+        case reset(LinkedStream, ResetCode)
         /// The stream's owner is gone; what it held is free.
         case release(StreamPort, Int)
     }
@@ -57,7 +57,7 @@ package final class LoopBridge: @unchecked Sendable {
 
     private var outbox: [Command] = []
     private var isDelivering = false
-    private var touched: [TunnelStream] = []
+    private var touched: [LinkedStream] = []
 
     private var deliveries: [Delivery] = []
     private let inbox = Mutex(Inbox())

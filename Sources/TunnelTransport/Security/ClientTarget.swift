@@ -50,7 +50,10 @@ package struct ClientTarget: Sendable {
         guard !hostname.isEmpty else {
             throw TransportError(.badTarget, "the hostname to connect to is empty")
         }
-        let labels = hostname.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let labels = hostname.utf8.split(
+            separator: UInt8(ascii: "."),
+            omittingEmptySubsequences: false
+        )
         let looksNumeric = labels.last.map { $0.allSatisfy { (0x30...0x39).contains($0) } } ?? true
         guard !hostname.utf8.contains(UInt8(ascii: ":")), !hostname.hasPrefix("["),
             !looksNumeric || labels.last?.isEmpty == true

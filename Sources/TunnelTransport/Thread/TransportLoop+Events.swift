@@ -23,7 +23,11 @@ extension TransportLoop {
         }
         switch event {
         case CULVERT_RECEIVED:
-            return self.received(UnsafeRawBufferPointer(start: bytes, count: length), connection, socket)
+            return self.received(
+                UnsafeRawBufferPointer(start: bytes, count: length),
+                connection,
+                socket
+            )
         case CULVERT_WRITABLE:
             self.writable(connection)
             return 0
@@ -37,7 +41,12 @@ extension TransportLoop {
         case CULVERT_OPENED:
             return self.opened(connection, socket)
         default:
-            self.ended(event, connection, socket, UnsafeRawBufferPointer(start: bytes, count: length))
+            self.ended(
+                event,
+                connection,
+                socket,
+                UnsafeRawBufferPointer(start: bytes, count: length)
+            )
             return 0
         }
     }
@@ -203,7 +212,8 @@ extension TransportLoop {
                 )
             )
         }
-        guard let socket else { return .lost("the server ended the handshake") }
+        let alert = cText(failure.alert)
+        guard let socket else { return .tlsFailed(alert.isEmpty ? words : alert) }
         let status = Int(culvert_response_status(socket))
         if status != 0, status != 101 {
             return .refused(
@@ -217,7 +227,6 @@ extension TransportLoop {
         }
         if words.hasPrefix("Timed out") { return .timedOut }
         guard culvert_tls_established(socket) else {
-            let alert = cText(failure.alert)
             return .tlsFailed(alert.isEmpty ? "the server does not complete it (\(words))" : alert)
         }
         return .lost("the server ended the upgrade (\(words))")

@@ -130,11 +130,16 @@ extension TransportLoop {
         let connection = self.register(role: .server, peer: peer)
         let socket = culvert_adopt(handle, descriptor, connection.id)
         self.needsService = true
-        self.settle(connection, socket, failure: .lost("the TLS handshake failed at once"))
+        self.settle(
+            connection,
+            socket,
+            failure: .lost("the server ended it at once, or does not speak it")
+        )
     }
 
     /// Begins TLS and the upgrade over a connected socket; its owner from here on.
-    func connect(_ descriptor: CInt, to target: ClientTarget, handler: any TunnelConnectionHandler) {
+    func connect(_ descriptor: CInt, to target: ClientTarget, handler: any TunnelConnectionHandler)
+    {
         let connection = self.register(
             role: .client,
             peer: target.host,
@@ -161,7 +166,8 @@ extension TransportLoop {
         self.needsService = true
         let failure =
             socket == nil
-            ? self.connectFailure(nil, words: "the TLS handshake failed at once") : .closedHere
+            ? self.connectFailure(nil, words: "the server ended it at once, or does not speak it")
+            : .closedHere
         self.settle(connection, socket, failure: failure)
     }
 

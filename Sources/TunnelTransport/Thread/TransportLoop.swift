@@ -168,7 +168,10 @@ final class TransportLoop {
     func expireHandshakes() {
         while let id = self.handshakes.popFirst(dueAt: self.now) {
             guard let connection = self.connections[id], connection.phase != .open else { continue }
-            self.finish(connection, because: .timedOut)
+            self.finish(
+                connection,
+                because: connection.phase == .closing ? .closedHere : .timedOut
+            )
             if let socket = connection.socket { self.drop(socket) }
         }
     }

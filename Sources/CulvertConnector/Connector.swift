@@ -1,0 +1,99 @@
+internal import HTTPSemantics
+package import Logging
+package import NIOCore
+package import TunnelLink
+internal import TunnelSession
+package import TunnelTransport
+internal import TunnelWire
+
+/// A running connector: a tunnel to the edge on one side, origins on the other.
+///
+///     LinkKeeper ──▶ ConnectorEndpoint (session) ──▶ ingress rules ──▶ OriginDispatcher ──▶ origin
+///
+/// Any thread.
+package final class Connector: Sendable {
+    /// What a connector is to do.
+    package struct Options: Sendable {
+        package var identity: TunnelIdentity
+        package var edge: EdgeAddress
+        package var rules: IngressRules
+        /// Hostnames to ask the edge for, beside the tunnel's own.
+        package var hostnames: [String]
+        package var agent: String
+
+        package init(
+            identity: TunnelIdentity,
+            edge: EdgeAddress,
+            rules: IngressRules,
+            hostnames: [String] = [],
+            agent: String
+        ) {
+            self.identity = identity
+            self.edge = edge
+            self.rules = rules
+            self.hostnames = hostnames
+            self.agent = agent
+        }
+    }
+
+    private let endpoint: ConnectorEndpoint
+    private let intake: RequestIntake
+    private let keeper: LinkKeeper
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - onState: told how the connector stands towards its edge; any thread.
+    ///   - onRecord: told of each exchange at its end, on an event loop.
+    /// - Throws: `TransportError` when the tunnel's transport cannot be set up.
+    package init(
+        _ options: Options,
+        group: any EventLoopGroup,
+        logger: Logger,
+        onState: @escaping @Sendable (ConnectorState) -> Void = { _ in },
+        onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in }
+    ) throws(TransportError) {
+        var attributes: HTTPFields = ["agent": options.agent]
+        for hostname in options.hostnames { attributes.append("hostname", hostname) }
+        self.logger = logger
+        self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
+        self.endpoint = try ConnectorEndpoint(
+            identity: options.identity,
+            attributes: attributes,
+            configuration: SessionConfiguration(),
+            group: group,
+            acceptor: self.intake,
+            logger: logger
+        )
+        self.keeper = LinkKeeper(
+            endpoint: self.endpoint,
+            edge: options.edge,
+            logger: logger,
+            onState: onState
+        )
+        self.endpoint.start()
+    }
+
+    /// Serves until the task is cancelled, or the edge refuses for good.
+    ///
+    /// - Throws: `Refusal`; `CancellationError`.
+    package func run() async throws { try await self.keeper.run() }
+
+    /// Lets the edge know that this connector stops, and waits until what is under way is over, at
+    /// most for `grace`.
+    package func drain(grace: Duration) async {
+        let (ends, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.endpoint.drain { continuation.finish() }
+        let timer = Task {
+            try? await Task.sleep(for: grace)
+            continuation.finish()
+        }
+        for await _ in ends {}
+        timer.cancel()
+    }
+
+    /// Stops at once; requests under way fail.
+    package func stop() {
+        self.endpoint.close(.shutdown, reason: "the connector stops")
+        self.endpoint.shutdown()
+    }
+}

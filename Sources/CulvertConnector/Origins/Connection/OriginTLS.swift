@@ -1,0 +1,47 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// TLS contexts for origins, one per set of settings, shared by all event loops.
+///
+/// Building one reads certificate files, so it happens on the blocking pool. A changed file is read
+/// when a new instance takes the place of this one, as a reloaded configuration does.
+package final class OriginTLSContexts: Sendable {
+    struct Settings: Hashable, Sendable {
+        var caPool: String?
+        var noTLSVerify: Bool
+    }
+
+    private let cache = Mutex<[Settings: NIOSSLContext]>([:])
+
+    package init() {}
+
+    /// - Returns: the context for `options`, on `eventLoop`; failed with what is wrong with a file.
+    func context(
+        for options: OriginOptions,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<NIOSSLContext> {
+        let settings = Settings(caPool: options.caPool, noTLSVerify: options.noTLSVerify)
+        if let context = self.cache.withLock({ $0[settings] }) {
+            return eventLoop.makeSucceededFuture(context)
+        }
+        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
+            let context = try Self.make(settings)
+            self.cache.withLock { $0[settings] = context }
+            return context
+        }
+    }
+
+    private static func make(_ settings: Settings) throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        if settings.noTLSVerify { configuration.certificateVerification = .none }
+        if let path = settings.caPool {
+            let certificates = try NIOSSLCertificate.fromPEMFile(path)
+            configuration.additionalTrustRoots = [.certificates(certificates)]
+        }
+        return try NIOSSLContext(configuration: configuration)
+    }
+}

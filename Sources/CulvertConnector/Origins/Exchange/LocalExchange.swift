@@ -1,0 +1,158 @@
+import HTTPSemantics
+import NIOCore
+import TunnelLink
+import TunnelWire
+
+/// An exchange that the connector answers itself: `http_status:N` and `hello_world`.
+///
+/// The answer goes out at once; the request's body is discarded with credit. Confined to the
+/// stream's event loop.
+final class LocalExchange: TunnelStreamDelegate {
+    private let stream: TunnelStream
+    private let head: RequestHead
+    private let target: OriginTarget
+    private unowned let dispatcher: OriginDispatcher
+    private let started = NIODeadline.now()
+    private var record: ExchangeRecord
+    private var isFinished = false
+
+    init(
+        stream: TunnelStream,
+        head: RequestHead,
+        target: OriginTarget,
+        dispatcher: OriginDispatcher
+    ) {
+        self.stream = stream
+        self.head = head
+        self.target = target
+        self.dispatcher = dispatcher
+        self.record = ExchangeRecord(
+            method: head.method,
+            host: head.authority,
+            path: head.path,
+            origin: target.name
+        )
+    }
+
+    func begin() {
+        let answer = LocalAnswer.make(for: self.target.service, head: self.head)
+        self.record.status = answer.head.status
+        self.stream.send(.response(answer.head))
+        if let body = answer.body {
+            self.record.responseBytes = body.readableBytes
+            self.stream.send(.data(body))
+        }
+        self.stream.send(.end)
+        self.stream.flush()
+    }
+
+    func received(_ part: StreamPart, on stream: TunnelStream) {
+        guard !self.isFinished else { return }
+        switch part {
+        case .data(let bytes):
+            self.record.requestBytes += bytes.readableBytes
+            stream.consumed(bytes.readableBytes)
+        case .end, .trailers: self.finish()
+        case .request, .response:
+            self.cancel(.streamProtocolError, "a head where a body was expected")
+        }
+    }
+
+    func receivedAll(on stream: TunnelStream) {}
+
+    func becameWritable(_ stream: TunnelStream) {}
+
+    func wasReset(_ stream: TunnelStream, code: ResetCode) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, "reset by the edge")
+        self.finish()
+    }
+
+    func cancel(_ code: ResetCode, _ detail: String) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, detail)
+        self.stream.reset(code)
+        self.stream.flush()
+        self.finish()
+    }
+
+    private func finish() {
+        self.isFinished = true
+        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
+        self.dispatcher.ended(self, self.record)
+    }
+}
+
+@available(*, unavailable)
+extension LocalExchange: Sendable {}
+
+/// What the connector answers by itself.
+enum LocalAnswer {
+    /// - Returns: the head, and the body unless there is none (or the request is a HEAD).
+    static func make(
+        for service: OriginService,
+        head request: RequestHead
+    ) -> (head: ResponseHead, body: ByteBuffer?) {
+        switch service {
+        case .helloWorld where Self.isHealthCheck(request.path):
+            Self.text("ok\n", type: "text/plain; charset=utf-8", request)
+        case .helloWorld:
+            Self.text(Self.page, type: "text/html; charset=utf-8", request)
+        case .httpStatus(let status):
+            (Self.empty(status), nil)
+        case .http, .https, .unix, .unixTLS:
+            (Self.empty(500), nil)
+        }
+    }
+
+    private static func isHealthCheck(_ path: String) -> Bool {
+        path == "/health" || path.hasPrefix("/health?")
+    }
+
+    private static func empty(_ status: UInt16) -> ResponseHead {
+        // A 1xx is no answer (RFC 9110 §15.2).
+        let status = (200...999).contains(status) ? status : 500
+        let hasNoBody = status == 204 || status == 304
+        return ResponseHead(
+            status: status,
+            fields: hasNoBody ? HTTPFields() : ["Content-Length": "0"]
+        )
+    }
+
+    private static func text(
+        _ text: String,
+        type: String,
+        _ request: RequestHead
+    ) -> (head: ResponseHead, body: ByteBuffer?) {
+        let head = ResponseHead(
+            status: 200,
+            reason: "OK",
+            fields: [
+                "Content-Type": type,
+                "Content-Length": String(text.utf8.count),
+                "Cache-Control": "no-store",
+            ]
+        )
+        return (head, request.method == "HEAD" ? nil : ByteBuffer(string: text))
+    }
+
+    private static let page = """
+        <!doctype html>
+        <html lang="en">
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>Hello from Culvert</title>
+        <style>
+        body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0;
+               padding: 0 1.5rem; color: #123; background: #f4f8fb }
+        h1 { font-weight: 600 } code { background: #dfeaf2; padding: .1em .3em; border-radius: 4px }
+        </style>
+        <h1>Hello, the tunnel works.</h1>
+        <p>Your connector answered this itself: the request came in at the edge, crossed the tunnel,
+        and the page went back the same way.</p>
+        <p>Next, put <code>service: http://localhost:3000</code> in place of
+        <code>hello_world</code>, and your own site is here.</p>
+        </html>
+
+        """
+}

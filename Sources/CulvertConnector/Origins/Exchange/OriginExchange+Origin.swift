@@ -1,0 +1,194 @@
+import HTTPSemantics
+import NIOCore
+import TunnelLink
+import TunnelWire
+
+// MARK: - Getting a connection
+
+extension OriginExchange {
+    func acquire(fresh: Bool = false) {
+        let pool = self.dispatcher.pool(for: self.target, host: self.hostHeader)
+        if !fresh, let connection = pool.takeIdle(now: .now()) {
+            self.attach(connection, isReused: true)
+        } else {
+            self.dial = pool.dial(for: self)
+        }
+    }
+
+    /// The value of the request's `Host`.
+    private var hostHeader: String {
+        self.target.options.httpHostHeader ?? self.head.authority
+    }
+
+    func dialled(_ connection: OriginConnection) {
+        self.dial = nil
+        self.attach(connection, isReused: false)
+        self.flushConnection()
+    }
+
+    func dialFailed(_ failure: OriginFailure) {
+        self.dial = nil
+        self.fail(failure.code, failure.detail)
+    }
+
+    /// Writes the request as far as it is known.
+    private func attach(_ connection: OriginConnection, isReused: Bool) {
+        self.connection = connection
+        self.machine.attached(isReused: isReused, holdsBody: !self.held.isEmpty)
+        guard
+            connection.begin(
+                self,
+                head: self.head,
+                host: self.hostHeader,
+                framing: self.machine.framing,
+                traits: self.machine.traits
+            )
+        else {
+            return self.fail(.malformedMessage, "the request's head cannot be written as HTTP/1.1")
+        }
+        if !self.stream.isWritable { connection.pauseReading() }
+        if !self.machine.traits.asksUpgrade { self.writeHeld() }
+        if self.machine.isUploadEnded { self.finishBody() }
+    }
+}
+
+// MARK: - The upload
+
+extension OriginExchange {
+    func write(_ bytes: ByteBuffer) {
+        guard let connection else { return }
+        switch self.machine.framing {
+        case .chunked: connection.writeChunk(bytes)
+        case .none, .length: connection.write(bytes)
+        case .addedLength:
+            // Credited when it was collected.
+            return connection.write(bytes)
+        }
+        self.owedBytes += bytes.readableBytes
+    }
+
+    private func writeHeld() {
+        let pieces = self.held
+        self.held.removeAll()
+        for piece in pieces { self.write(piece) }
+    }
+
+    /// Writes what ends the body and hands it all to the socket.
+    func finishBody() {
+        guard let connection else { return }
+        if self.machine.framing == .chunked {
+            guard connection.writeLastChunk(trailers: self.heldTrailers) else {
+                return self.fail(.malformedMessage, "a request trailer cannot be written")
+            }
+        }
+        self.flushConnection()
+    }
+
+    /// Flushes, and gives credit for what was written when enough of it has left.
+    func flushConnection() {
+        guard let connection else { return }
+        connection.flush()
+        if connection.isWritable { self.giveCredit() }
+    }
+
+    func connectionBecameWritable() { self.giveCredit() }
+
+    private func giveCredit() {
+        guard self.owedBytes > 0 else { return }
+        let bytes = self.owedBytes
+        self.owedBytes = 0
+        self.stream.consumed(bytes)
+    }
+
+    /// Credit for what no origin will take.
+    private func discardHeld() {
+        self.owedBytes += self.held.reduce(0) { $0 + $1.readableBytes }
+        self.held.removeAll()
+        self.giveCredit()
+    }
+}
+
+// MARK: - The answer
+
+extension OriginExchange {
+    func receivedAnswer(_ head: ResponseHead) {
+        let action = self.machine.receivedAnswerHead(status: head.status, isInterim: head.isInterim)
+        if case .fail(let code) = action {
+            return self.fail(code, "the origin answered 101 to a request for no upgrade")
+        }
+        var head = head
+        ForwardedFields.response(&head.fields, keepsUpgrade: action == .becomeOpaque)
+        if !head.isInterim { self.record.status = head.status }
+        self.stream.send(.response(head))
+        switch action {
+        case .forward, .fail: break
+        case .forwardRefusedUpgrade: self.discardHeld()
+        case .becomeOpaque: self.becomeOpaque()
+        }
+    }
+
+    private func becomeOpaque() {
+        self.stream.flush()
+        self.writeHeld()
+        self.flushConnection()
+        if self.machine.isUploadEnded { self.connection?.closeOutput() }
+    }
+
+    func receivedBody(_ bytes: ByteBuffer) {
+        self.record.responseBytes += bytes.readableBytes
+        self.stream.send(.data(bytes))
+        if !self.stream.isWritable { self.connection?.pauseReading() }
+    }
+
+    /// What one read of the socket brought has been handed over: it shall not wait.
+    func endedRead() { self.stream.flush() }
+
+    func receivedAnswerEnd(trailers: HTTPFields?) {
+        if var trailers, !self.machine.isOpaque {
+            ForwardedFields.trailers(&trailers)
+            self.stream.send(trailers.isEmpty ? .end : .trailers(trailers))
+        } else {
+            self.stream.send(.end)
+        }
+        self.stream.flush()
+        switch self.machine.receivedAnswerEnd() {
+        case .release: self.releaseConnection()
+        case .keepUploading: break
+        case .close:
+            self.connection?.close()
+            self.connection = nil
+        }
+        self.finishIfOver()
+    }
+
+    func receivedMalformedAnswer(_ detail: String) {
+        self.fail(.malformedMessage, "the origin's answer is malformed: \(detail)")
+    }
+
+    func releaseConnection() {
+        guard let connection else { return }
+        self.connection = nil
+        self.giveCredit()
+        connection.release(now: .now())
+    }
+
+    /// The connection is gone, or was given up.
+    func lostConnection(_ ending: ResponseParser.Ending) {
+        let detail = self.connection?.failureDetail
+        self.connection = nil
+        switch self.machine.lost(ending) {
+        case .repeatRequest: self.acquire(fresh: true)
+        case .discardUpload:
+            self.discardHeld()
+            self.finishIfOver()
+        case .fail(let code):
+            let what =
+                switch ending {
+                case .noAnswer: "the origin closed the connection without an answer"
+                case .partialHead: "the origin broke off within the head of its answer"
+                case .truncated, .bodyEnd, .nothing: "the origin broke off within its answer"
+                }
+            self.fail(code, detail.map { "\(what) (\($0))" } ?? what)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import HTTPSemantics
+import NIOCore
+import TunnelLink
+import TunnelWire
+
+/// One stream's exchange with an origin: does what `OriginExchangeMachine` decides.
+///
+/// Confined to the stream's event loop, which is the connection's, too. Body bytes from the tunnel
+/// are credited once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`;
+/// reading from the origin stops while the stream is not writable.
+final class OriginExchange {
+    let stream: TunnelStream
+    let target: OriginTarget
+    unowned let dispatcher: OriginDispatcher
+    private let started = NIODeadline.now()
+    var machine: OriginExchangeMachine
+    let head: RequestHead
+    var dial: OriginDial?
+    var connection: OriginConnection?
+    /// Pieces that wait for a connection, or for the 101.
+    var held: [ByteBuffer] = []
+    /// The trailers of the request; empty until its end.
+    var heldTrailers = HTTPFields()
+    /// Bytes written to the connection whose credit is still to be given.
+    var owedBytes = 0
+    private(set) var isFinished = false
+    var record: ExchangeRecord
+
+    init(
+        stream: TunnelStream,
+        head: RequestHead,
+        target: OriginTarget,
+        dispatcher: OriginDispatcher
+    ) {
+        self.stream = stream
+        self.head = head
+        self.target = target
+        self.dispatcher = dispatcher
+        self.machine = OriginExchangeMachine(collects: target.options.disableChunkedEncoding)
+        self.record = ExchangeRecord(
+            method: head.method,
+            host: head.authority,
+            path: head.path,
+            origin: target.name
+        )
+    }
+
+    /// Takes up the request's head.
+    func begin() {
+        if case .fail(let code) = self.machine.receivedHead(RequestTraits(self.head)) {
+            self.fail(code, "the request's Content-Length is no number, or there are several")
+        }
+    }
+
+    /// Gives the exchange up, as a drain that has run out of time does.
+    func cancel(_ code: ResetCode, _ detail: String) { self.fail(code, detail) }
+}
+
+@available(*, unavailable)
+extension OriginExchange: Sendable {}
+
+// MARK: - The stream
+
+extension OriginExchange: TunnelStreamDelegate {
+    func received(_ part: StreamPart, on stream: TunnelStream) {
+        guard !self.isFinished else { return }
+        switch part {
+        case .data(let bytes): self.receivedData(bytes)
+        case .end: self.receivedEnd(trailers: HTTPFields())
+        case .trailers(let fields): self.receivedEnd(trailers: fields)
+        case .request, .response:
+            self.fail(.streamProtocolError, "a head where a body was expected")
+        }
+    }
+
+    func receivedAll(on stream: TunnelStream) {
+        guard !self.isFinished else { return }
+        self.settle(before: .batchEnd)
+        self.flushConnection()
+    }
+
+    func becameWritable(_ stream: TunnelStream) { self.connection?.resumeReading() }
+
+    func wasReset(_ stream: TunnelStream, code: ResetCode) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, "reset by the edge")
+        self.leaveOrigin()
+        self.finish()
+    }
+
+    private func receivedData(_ bytes: ByteBuffer) {
+        let count = bytes.readableBytes
+        self.record.requestBytes += count
+        self.settle(before: .data)
+        // The head may turn out to be none that can be sent.
+        guard !self.isFinished else { return }
+        switch self.machine.receivedData(count) {
+        case .hold: self.held.append(bytes)
+        case .collect:
+            self.held.append(bytes)
+            self.stream.consumed(count)
+        case .write: self.write(bytes)
+        case .discard: self.stream.consumed(count)
+        case .fail(let code): self.fail(code, "the request's body does not fit its head or a limit")
+        }
+    }
+
+    private func receivedEnd(trailers: HTTPFields) {
+        self.settle(before: .end)
+        guard !self.isFinished else { return }
+        self.heldTrailers = trailers
+        switch self.machine.receivedEnd() {
+        case .nothing: self.finishIfOver()
+        case .acquire: self.acquire()
+        case .finishBody: self.finishBody()
+        case .finishBodyThenRelease:
+            self.finishBody()
+            self.releaseConnection()
+            self.finishIfOver()
+        case .closeOutput:
+            self.connection?.flush()
+            self.connection?.closeOutput()
+        case .close:
+            self.connection?.flush()
+            self.connection?.close()
+            self.connection = nil
+            self.finishIfOver()
+        case .fail(let code): self.fail(code, "the request's body does not fit its head")
+        }
+    }
+
+    private func settle(before following: OriginExchangeMachine.Following) {
+        if self.machine.settle(before: following) == .acquire { self.acquire() }
+    }
+}
+
+// MARK: - Ends
+
+extension OriginExchange {
+    /// Gives the stream up and says why; the origin is left at once.
+    func fail(_ code: ResetCode, _ detail: String) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, detail)
+        self.leaveOrigin()
+        self.stream.reset(code)
+        self.stream.flush()
+        self.finish()
+    }
+
+    func finishIfOver() {
+        if self.machine.isOver, !self.isFinished { self.finish() }
+    }
+
+    private func leaveOrigin() {
+        self.dial?.cancel()
+        self.dial = nil
+        self.connection?.abandon()
+        self.connection = nil
+        self.held.removeAll()
+    }
+
+    private func finish() {
+        self.isFinished = true
+        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
+        self.dispatcher.ended(self, self.record)
+    }
+}

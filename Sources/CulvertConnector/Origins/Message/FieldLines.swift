@@ -1,0 +1,58 @@
+import HTTPSemantics
+
+/// Field lines of a head or trailer section (RFC 9112 §5).
+enum FieldLines {
+    /// Reads `bytes`: lines that end in CRLF, the empty one that closes the section included.
+    static func parse(
+        _ bytes: UnsafeRawBufferPointer,
+        _ lineCount: Int
+    ) -> Result<HTTPFields, ResponseFault> {
+        var fields = HTTPFields()
+        guard lineCount > 0 else { return .success(fields) }
+        guard lineCount <= OriginLimits.fieldCount else { return .failure(.tooManyFields) }
+        fields.reserveCapacity(lineCount)
+        var start = 0
+        for _ in 0..<lineCount {
+            guard let end = bytes[start...].firstIndex(of: ASCII.lf) else {
+                return .failure(.badLineEnd)
+            }
+            guard let field = Self.field(UnsafeRawBufferPointer(rebasing: bytes[start..<(end - 1)]))
+            else {
+                return .failure(.badField)
+            }
+            fields.storage.append(field)
+            start = end + 1
+        }
+        return .success(fields)
+    }
+
+    /// One line without its CRLF; nil when it is no field, obs-fold included (RFC 9112 §5.2).
+    private static func field(_ line: UnsafeRawBufferPointer) -> HTTPFields.Field? {
+        guard let colon = line.firstIndex(of: ASCII.colon) else { return nil }
+        var nameEnd = colon
+        while nameEnd > 0, Self.isBlank(line[nameEnd - 1]) { nameEnd -= 1 }
+        guard nameEnd > 0 else { return nil }
+        for index in 0..<nameEnd where !ASCII.isToken(line[index]) { return nil }
+
+        var start = colon + 1
+        var end = line.count
+        while start < end, Self.isBlank(line[start]) { start += 1 }
+        while end > start, Self.isBlank(line[end - 1]) { end -= 1 }
+        for index in start..<end where !ASCII.isText(line[index]) { return nil }
+        return (
+            String(decoding: line[..<nameEnd], as: UTF8.self),
+            Self.text(UnsafeRawBufferPointer(rebasing: line[start..<end]))
+        )
+    }
+
+    /// The text of a value or reason phrase. Octets that are not UTF-8 are taken for ISO 8859-1,
+    /// which they were by RFC 2616 §2.2, so that none is lost.
+    static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: bytes.lazy.map { Unicode.Scalar($0) })
+        return String(text)
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == ASCII.space || byte == ASCII.tab }
+}

@@ -1,0 +1,87 @@
+/// Finds the end of a head or of a trailer section, byte by byte, without reading a byte twice.
+struct SectionScanner: Equatable {
+    enum Result: Equatable {
+        case incomplete
+        /// The section, its empty line included, is `length` bytes of `lineCount` lines before it.
+        case complete(length: Int, lineCount: Int)
+        case fault(ResponseFault)
+    }
+
+    private var position = 0
+    private var lineStart = 0
+    private var lineCount = 0
+
+    /// Goes on where it stopped: `bytes` is the section from its first byte, and at least what was
+    /// given the last time.
+    mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Result {
+        while self.position < bytes.count {
+            let index = self.position
+            guard index < OriginLimits.headBytes else { return .fault(.headTooLarge) }
+            self.position += 1
+            guard bytes[index] == ASCII.lf else { continue }
+            guard index > self.lineStart, bytes[index - 1] == ASCII.cr else {
+                return .fault(.badLineEnd)
+            }
+            if index - self.lineStart == 1 {
+                return .complete(length: self.position, lineCount: self.lineCount)
+            }
+            self.lineStart = self.position
+            self.lineCount += 1
+            // The status line is a line, too.
+            guard self.lineCount <= OriginLimits.fieldCount + 1 else {
+                return .fault(.tooManyFields)
+            }
+        }
+        return .incomplete
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes there are so far can begin a status line, so that a peer that speaks
+    /// something else is found out at once.
+    func starts(likeStatusLine: Void) -> Bool {
+        let expected: StaticString = "HTTP/1."
+        return expected.withUTF8Buffer { expected in
+            let count = Swift.min(expected.count, self.count)
+            return (0..<count).allSatisfy { self[$0] == expected[$0] }
+        }
+    }
+}
+
+/// Octets that frame a message (RFC 9112 §2) and the classes of RFC 9110 §5.6.
+enum ASCII {
+    static let tab: UInt8 = 0x09
+    static let lf: UInt8 = 0x0A
+    static let cr: UInt8 = 0x0D
+    static let space: UInt8 = 0x20
+    static let comma: UInt8 = 0x2C
+    static let colon: UInt8 = 0x3A
+    static let semicolon: UInt8 = 0x3B
+    static let delete: UInt8 = 0x7F
+
+    /// `tchar` of RFC 9110 §5.6.2.
+    static func isToken(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D,
+            0x2E:
+            true
+        default: false
+        }
+    }
+
+    /// Whether a field value, reason phrase or chunk extension may hold the octet (RFC 9110 §5.5).
+    static func isText(_ byte: UInt8) -> Bool {
+        byte >= self.space ? byte != self.delete : byte == self.tab
+    }
+
+    static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    static func hexValue(_ byte: UInt8) -> Int? {
+        switch byte {
+        case 0x30...0x39: Int(byte) - 0x30
+        case 0x41...0x46: Int(byte) - 0x41 + 10
+        case 0x61...0x66: Int(byte) - 0x61 + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,143 @@
+package import HTTPSemantics
+package import NIOCore
+package import TunnelLink
+package import TunnelWire
+
+/// Where the connector hands its streams over to origins: one per event loop.
+///
+/// Owns the exchanges under way and the pools of connections of its loop. Confined to that loop.
+package final class OriginDispatcher {
+    let eventLoop: any EventLoop
+    let tlsContexts: OriginTLSContexts
+    private let loopCount: Int
+    private let onRecord: (ExchangeRecord) -> Void
+    private var pools: [PoolKey: OriginPool] = [:]
+    private var exchanges: [ObjectIdentifier: any LiveExchange] = [:]
+    private var drained: [EventLoopPromise<Void>] = []
+    private(set) var isClosing = false
+
+    private struct PoolKey: Hashable {
+        var target: ObjectIdentifier
+        var serverName: String?
+    }
+
+    /// - Parameters:
+    ///   - eventLoop: the loop of the streams, the connections and every call.
+    ///   - tlsContexts: shared by the dispatchers of all loops.
+    ///   - loopCount: how many dispatchers there are; `keepAliveConnections` is divided by it.
+    ///   - onRecord: called on the loop when an exchange has ended, once each.
+    package init(
+        eventLoop: any EventLoop,
+        tlsContexts: OriginTLSContexts,
+        loopCount: Int = 1,
+        onRecord: @escaping (ExchangeRecord) -> Void
+    ) {
+        self.eventLoop = eventLoop
+        self.tlsContexts = tlsContexts
+        self.loopCount = max(1, loopCount)
+        self.onRecord = onRecord
+    }
+
+    /// Exchanges that have begun and not ended.
+    package var inFlight: Int { self.exchanges.count }
+
+    /// Begins the exchange of a stream whose first part, `.request(head)`, has just been received:
+    /// takes over as the stream's delegate, which gets every later part.
+    package func begin(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        switch target.service {
+        case .httpStatus, .helloWorld:
+            let exchange = LocalExchange(
+                stream: stream,
+                head: head,
+                target: target,
+                dispatcher: self
+            )
+            stream.delegate = exchange
+            self.exchanges[ObjectIdentifier(exchange)] = exchange
+            exchange.begin()
+        case .http, .https, .unix, .unixTLS:
+            let exchange = OriginExchange(
+                stream: stream,
+                head: head,
+                target: target,
+                dispatcher: self
+            )
+            stream.delegate = exchange
+            self.exchanges[ObjectIdentifier(exchange)] = exchange
+            exchange.begin()
+        }
+    }
+
+    /// Fulfilled once nothing is in flight; idle connections are closed and none is kept from now
+    /// on. Exchanges may still begin: whoever drains stops handing them over.
+    package func drain() -> EventLoopFuture<Void> {
+        self.isClosing = true
+        for pool in self.pools.values { pool.closeIdle() }
+        guard !self.exchanges.isEmpty else { return self.eventLoop.makeSucceededVoidFuture() }
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.drained.append(promise)
+        return promise.futureResult
+    }
+
+    /// Gives up what is in flight, with `code` for the peer.
+    package func cancelAll(_ code: ResetCode, _ detail: String) {
+        for exchange in Array(self.exchanges.values) { exchange.cancel(code, detail) }
+    }
+
+    // MARK: For exchanges and pools
+
+    func pool(for target: OriginTarget, host: String) -> OriginPool {
+        let serverName = target.service.isTLS ? target.serverName(host: host) : nil
+        let key = PoolKey(target: ObjectIdentifier(target), serverName: serverName)
+        if let pool = self.pools[key] { return pool }
+        // Rounded up: a limit below the number of loops still keeps one on each.
+        let limit = (target.options.keepAliveConnections + self.loopCount - 1) / self.loopCount
+        let pool = OriginPool(
+            target: target,
+            serverName: serverName,
+            idleLimit: limit,
+            dispatcher: self
+        )
+        self.pools[key] = pool
+        return pool
+    }
+
+    /// A pool that may have been forgotten is in use again.
+    func remember(_ pool: OriginPool) {
+        let key = PoolKey(target: ObjectIdentifier(pool.target), serverName: pool.serverName)
+        self.pools[key] = pool
+    }
+
+    /// A pool has no connection left: it is forgotten, so that the names of past configurations and
+    /// visitors do not pile up.
+    func emptied(_ pool: OriginPool) {
+        let key = PoolKey(target: ObjectIdentifier(pool.target), serverName: pool.serverName)
+        if self.pools[key] === pool { self.pools[key] = nil }
+    }
+
+    func ended(_ exchange: any LiveExchange, _ record: ExchangeRecord) {
+        guard self.exchanges.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
+        self.onRecord(record)
+        guard self.exchanges.isEmpty else { return }
+        let drained = self.drained
+        self.drained.removeAll()
+        for promise in drained { promise.succeed(()) }
+    }
+
+    /// How many connections idle, for tests and metrics.
+    package var idleConnections: Int { self.pools.values.reduce(0) { $0 + $1.idleCount } }
+
+    /// How many connections are open or being opened.
+    package var liveConnections: Int { self.pools.values.reduce(0) { $0 + $1.liveCount } }
+}
+
+@available(*, unavailable)
+extension OriginDispatcher: Sendable {}
+
+/// An exchange that can be given up from outside.
+protocol LiveExchange: AnyObject {
+    func cancel(_ code: ResetCode, _ detail: String)
+}
+
+extension OriginExchange: LiveExchange {}
+extension LocalExchange: LiveExchange {}

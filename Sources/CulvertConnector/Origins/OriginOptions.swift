@@ -1,0 +1,50 @@
+/// How an origin is reached: the `originRequest` keys of a configuration that concern HTTP services,
+/// with cloudflared's names and defaults.
+package struct OriginOptions: Hashable, Sendable {
+    /// Time for the TCP (or Unix) connection, name resolution included. Past it:
+    /// `ResetCode.originTimeout`.
+    package var connectTimeout: Duration = .seconds(30)
+    /// Time for the TLS handshake after that. Past it: `ResetCode.originTimeout`.
+    package var tlsTimeout: Duration = .seconds(10)
+    /// Idle time before, and interval between, TCP keep-alive probes; zero turns them off.
+    package var tcpKeepAlive: Duration = .seconds(30)
+    /// Idle connections kept to the origin, over all event loops; zero keeps none. It does not
+    /// limit how many are in use.
+    package var keepAliveConnections = 100
+    /// How long an idle connection is kept, at most; an origin's own `Keep-Alive: timeout` shortens it.
+    package var keepAliveTimeout: Duration = .seconds(90)
+    /// Dial the addresses of a name one after the other, in the resolver's order, and never two at
+    /// a time (RFC 8305 off).
+    package var noHappyEyeballs = false
+    /// Sent as `Host` instead of the visitor's authority.
+    package var httpHostHeader: String?
+    /// The name the origin's certificate must carry, and the SNI; nil: the service's host.
+    package var originServerName: String?
+    /// Use the request's `Host` (without its port) as the SNI and the certificate's name.
+    package var matchSNItoHost = false
+    /// PEM file of authorities trusted beside the system's; nil: none.
+    package var caPool: String?
+    /// Accept any certificate.
+    package var noTLSVerify = false
+    /// Never send `Transfer-Encoding: chunked`: a body of unknown length is collected, up to
+    /// `OriginLimits.collectedBodyBytes`, and sent with its length.
+    package var disableChunkedEncoding = false
+
+    package init() {}
+}
+
+/// Limits that no configuration changes.
+enum OriginLimits {
+    /// A status line and fields, or a trailer section; past it the answer is malformed.
+    static let headBytes = 64 * 1024
+    /// Fields of a head or trailer section; past it the answer is malformed.
+    static let fieldCount = 200
+    /// A chunk's size line with its extensions; past it the answer is malformed.
+    static let chunkLineBytes = 1024
+    /// Body bytes collected for `disableChunkedEncoding`; past it `ResetCode.overLimit`.
+    static let collectedBodyBytes = 64 * 1024
+    /// Unwritten bytes above which a connection takes no more: credit is withheld from there until
+    /// fewer than `writeLowWaterBytes` are left.
+    static let writeHighWaterBytes = 64 * 1024
+    static let writeLowWaterBytes = 16 * 1024
+}

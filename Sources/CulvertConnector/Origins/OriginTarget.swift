@@ -1,0 +1,46 @@
+/// One origin as the exchanges see it: a service with its options, made once per ingress rule when a
+/// configuration is loaded, and shared by all event loops. Its identity is what connections are
+/// pooled by.
+package final class OriginTarget: Sendable {
+    package let service: OriginService
+    package let options: OriginOptions
+    /// The service in words, for logs.
+    let name: String
+
+    package init(service: OriginService, options: OriginOptions = OriginOptions()) {
+        self.service = service
+        self.options = options
+        self.name = service.description
+    }
+
+    /// The SNI and the name the certificate must carry; nil without TLS, and for an address, which
+    /// SNI cannot name (RFC 6066 §3) and the certificate must then list. `host` is the request's
+    /// `Host`, with or without a port.
+    func serverName(host: String) -> String? {
+        let name: String
+        switch self.service {
+        case .http, .unix, .httpStatus, .helloWorld: return nil
+        case .https(let serviceHost, _):
+            name =
+                self.options.matchSNItoHost
+                ? Self.withoutPort(host) : self.options.originServerName ?? serviceHost
+        case .unixTLS:
+            // A socket has no name of its own: the visitor's, as cloudflared has it.
+            let own = self.options.matchSNItoHost ? nil : self.options.originServerName
+            name = own ?? Self.withoutPort(host)
+        }
+        return Self.isAddress(name) ? nil : name
+    }
+
+    private static func withoutPort(_ host: String) -> String {
+        if host.utf8.first == UInt8(ascii: "[") {
+            return String(host.dropFirst().prefix { $0 != "]" })
+        }
+        return String(host.prefix { $0 != ":" })
+    }
+
+    private static func isAddress(_ name: String) -> Bool {
+        name.isEmpty || name.utf8.contains(ASCII.colon)
+            || name.utf8.allSatisfy { ASCII.isDigit($0) || $0 == UInt8(ascii: ".") }
+    }
+}

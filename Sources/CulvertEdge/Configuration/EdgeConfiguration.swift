@@ -1,0 +1,87 @@
+package import ConfigurationFile
+package import HTTPSemantics
+
+/// What an edge does: `edge.yml`.
+package struct EdgeConfiguration: Sendable, Equatable {
+    /// What `culvert http` makes names under; nil when it may make none.
+    package var domain: NormalizedHost?
+    /// The name that connectors dial; told from visitors by it alone.
+    package var connect: NormalizedHost
+    package var listen = Listen()
+    /// At least one when read from a file; the first is for clients that name no host.
+    package var certificates: [CertificateFiles] = []
+    package var tunnels: [TunnelEntry] = []
+    /// How long a session outlives its connection; 30 s.
+    package var resumeWindow: Duration = .seconds(30)
+    /// How long requests may go on after the first signal; 30 s.
+    package var gracePeriod: Duration = .seconds(30)
+    /// Whose `X-Forwarded-…` fields are believed; nobody's by default.
+    package var trustedProxies: [AddressRange] = []
+    /// Whether each request is logged; not by default.
+    package var accessLog = false
+    package var limits = EdgeLimits()
+    /// What the file has that is fine but worth knowing.
+    package var notices: [ConfigurationProblem] = []
+
+    package init(connect: NormalizedHost) { self.connect = connect }
+
+    /// Where the edge listens.
+    package struct Listen: Sendable, Equatable {
+        /// Visitors, and connectors by their SNI.
+        package var https = HostPort(host: "0.0.0.0", port: 443)
+        /// Visitors without TLS; nil is nowhere (`off`).
+        package var http: HostPort? = HostPort(host: "0.0.0.0", port: 80)
+        /// What those get.
+        package var plain = Plain.redirect
+        /// `/metrics`, `/healthz`, `/readyz`; nil is nowhere (`off`).
+        package var metrics: HostPort? = HostPort(host: "127.0.0.1", port: 9090)
+
+        package init() {}
+    }
+
+    /// What visitors without TLS get.
+    package enum Plain: String, Sendable, CaseIterable {
+        /// A redirect to the same address over https.
+        case redirect
+        /// What the others get.
+        case serve
+    }
+
+    /// A certificate chain and its key, both PEM.
+    package struct CertificateFiles: Sendable, Equatable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    /// A tunnel: whose key may open it and which hostnames lead to it.
+    package struct TunnelEntry: Sendable, Equatable {
+        /// 1...255 bytes, unique.
+        package var name: String
+        package var publicKey: TunnelPublicKey
+        /// Each leads to one tunnel only.
+        package var hostnames: [HostPattern]
+
+        package init(name: String, publicKey: TunnelPublicKey, hostnames: [HostPattern]) {
+            self.name = name
+            self.publicKey = publicKey
+            self.hostnames = hostnames
+        }
+    }
+}
+
+/// An Ed25519 public key (RFC 8032).
+package struct TunnelPublicKey: Sendable, Hashable {
+    /// 32 bytes.
+    package let bytes: [UInt8]
+
+    /// Nil unless there are 32 bytes, and for the point that any signature would fit.
+    package init?(_ bytes: some Sequence<UInt8>) {
+        self.bytes = Array(bytes)
+        guard self.bytes.count == 32, self.bytes.contains(where: { $0 != 0 }) else { return nil }
+    }
+}

@@ -1,0 +1,123 @@
+import Dispatch
+import Glibc
+package import Logging
+package import NIOCore
+import Synchronization
+
+/// The one listener of an edge: visitors and connectors arrive here and part by the server name in
+/// their ClientHello, which stays unread for whoever gets the socket.
+///
+/// Has a thread of its own. A slow, silent or broken client delays nobody. Methods may be called
+/// from any thread.
+package final class FrontDoor: Sendable {
+    package struct Configuration: Sendable {
+        /// The normalised name connectors dial; nil sends everybody to the visitors.
+        package var connectHost: String?
+        /// How long a client may take for its whole ClientHello; then it is closed.
+        package var helloTimeout = TimeAmount.seconds(10)
+        /// Connections whose hello has not arrived; one more and the oldest of them is closed.
+        package var maximumPendingHellos = 1_024
+        /// Connections the kernel keeps until they are accepted (at most `net.core.somaxconn`).
+        package var backlog: CInt = 4_096
+
+        /// `connectHost` is normalised here.
+        package init(connectHost: String?) {
+            self.connectHost = connectHost.flatMap { ServerName.normalise($0) }
+        }
+    }
+
+    /// Receives a socket, on the door's thread: it must not block, nor call back into the door's
+    /// ``FrontDoor/shutdown()``.
+    package typealias Handler = @Sendable (AcceptedSocket) -> Void
+
+    struct Handlers: Sendable {
+        var visitors: Handler
+        var tunnels: Handler
+    }
+
+    private enum State {
+        case idle
+        case open(DoorMailbox, DoorThread)
+        case closed
+    }
+
+    private let configuration: Configuration
+    private let counter: ConnectionCounter
+    private let handlers: Handlers
+    private let logger: Logger
+    private let state = Mutex<State>(.idle)
+
+    /// Makes a door that is still closed.
+    ///
+    /// - Parameters:
+    ///   - configuration: The connect host and the limits.
+    ///   - counter: Counts connections; share one between the listeners of an edge.
+    ///   - logger: Refusals at debug, a shortage of descriptors at error.
+    ///   - visitors: Gets every socket that is not for the tunnels, or without a server name.
+    ///   - tunnels: Gets the sockets whose server name is the connect host.
+    package init(
+        configuration: Configuration,
+        counter: ConnectionCounter,
+        logger: Logger,
+        visitors: @escaping Handler,
+        tunnels: @escaping Handler
+    ) {
+        self.configuration = configuration
+        self.counter = counter
+        self.handlers = Handlers(visitors: visitors, tunnels: tunnels)
+        self.logger = logger
+    }
+
+    deinit {
+        if case .open(let mailbox, _) = self.state.withLock({ $0 }) { mailbox.send(.shutDown) }
+    }
+
+    /// Binds, starts the thread, and gives the bound address, with the port the kernel chose when
+    /// `address` has port 0. A door opens once.
+    package func start(bind address: SocketAddress) throws(FrontDoorError) -> SocketAddress {
+        let listener = try ListeningSocket(bind: address, backlog: self.configuration.backlog)
+        let bound = listener.boundAddress
+        let mailbox = try DoorMailbox()
+        let loop = try DoorLoop(
+            mailbox: mailbox,
+            listener: listener,
+            configuration: self.configuration,
+            counter: self.counter,
+            handlers: self.handlers,
+            logger: self.logger
+        )
+        let thread = try DoorThread { loop.run() }
+        let isFirst = self.state.withLock { state in
+            guard case .idle = state else { return false }
+            state = .open(mailbox, thread)
+            return true
+        }
+        guard isFirst else {
+            mailbox.send(.shutDown)
+            thread.join()
+            throw FrontDoorError(call: "start", errno: EALREADY)
+        }
+        return bound
+    }
+
+    /// Closes the listener, after taking what the kernel had accepted; those already inside go on.
+    /// The port is free when this returns. Waits for the door's thread, some microseconds.
+    package func stopAccepting() {
+        guard case .open(let mailbox, let thread) = self.state.withLock({ $0 }) else { return }
+        let done = DispatchSemaphore(value: 0)
+        mailbox.send(.stopAccepting(done: done))
+        if !thread.isCurrent { done.wait() }
+    }
+
+    /// Closes the listener and every socket not handed out; those handed out are not touched. Waits
+    /// for the door's thread to end; doing it again does nothing.
+    package func shutdown() {
+        let state = self.state.withLock { state in
+            defer { state = .closed }
+            return state
+        }
+        guard case .open(let mailbox, let thread) = state else { return }
+        mailbox.send(.shutDown)
+        thread.join()
+    }
+}

@@ -1,0 +1,31 @@
+import HTTPSemantics
+
+/// What an origin's head must keep to before it is written to a visitor.
+enum ResponseRules {
+    /// A Content-Length that may be absent.
+    struct ContentLength: Equatable {
+        var value: Int?
+    }
+
+    /// The head's Content-Length; nil when the head cannot be written: a control byte in a field
+    /// would become another field or another answer, and two lengths are no length.
+    static func contentLength(_ head: ResponseHead) -> ContentLength? {
+        guard (100...999).contains(head.status),
+            head.reason.utf8.allSatisfy(\.isFieldValueByte)
+        else { return nil }
+        var length: Int?
+        for field in head.fields.storage {
+            guard !field.name.isEmpty, field.name.utf8.allSatisfy(\.isToken),
+                field.value.utf8.allSatisfy(\.isFieldValueByte)
+            else { return nil }
+            guard field.name.utf8.count == 14, field.name.utf8.equalsLowercase("content-length")
+            else { continue }
+            let digits = field.value.utf8
+            guard length == nil, (1...18).contains(digits.count),
+                digits.allSatisfy(\.isASCIIDigit)
+            else { return nil }
+            length = Int(field.value)
+        }
+        return ContentLength(value: length)
+    }
+}

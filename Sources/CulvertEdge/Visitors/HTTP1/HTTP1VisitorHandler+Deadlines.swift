@@ -1,0 +1,96 @@
+import NIOCore
+import TunnelWire
+
+extension HTTP1VisitorHandler {
+    /// What the connection waits for, where it is the visitor that is waited for.
+    private enum Waiting {
+        case nextRequest
+        case head(since: NIODeadline)
+        case body
+        case drain(since: NIODeadline)
+        case reader
+        /// The visitor's half is closed: it may be gone altogether, which only writing would tell.
+        case halfClosed
+        case lingering
+        case nothing
+    }
+
+    private var waiting: Waiting {
+        switch self.phase {
+        case .http: break
+        case .opaque, .closed: return .nothing
+        case .lingering: return .lingering
+        }
+        if let context, !context.channel.isWritable { return .reader }
+        guard let exchange else {
+            return self.headBegan.map { .head(since: $0) } ?? .nextRequest
+        }
+        if self.isReceiving {
+            if self.isAnswered, exchange.machine.tunnel == .detached {
+                return .drain(since: self.drainBegan ?? self.lastProgress)
+            }
+            if exchange.acceptsBody { return .body }
+        }
+        return self.isInputClosed ? .halfClosed : .nothing
+    }
+
+    func noteProgress() {
+        self.lastProgress = .now()
+        self.bufferedAtLastCheck = nil
+    }
+
+    func updateDeadline() {
+        guard let timer else { return }
+        switch self.waiting {
+        case .nextRequest where self.requestCount == 0:
+            timer.set(self.acceptedAt + self.timeouts.header)
+        case .nextRequest:
+            self.lastProgress = .now()
+            timer.set(self.lastProgress + self.timeouts.keepAlive)
+        case .head(let since): timer.set(since + self.timeouts.header)
+        case .body, .reader, .halfClosed: timer.set(self.lastProgress + self.timeouts.bodyIdle)
+        case .drain(let since): timer.set(since + self.timeouts.drain)
+        case .lingering: timer.set(self.lastProgress + self.timeouts.lingering)
+        case .nothing: timer.set(nil)
+        }
+    }
+
+    func deadlinePassed() {
+        guard let context else { return }
+        switch self.waiting {
+        case .nextRequest: context.close(promise: nil)
+        case .head: self.refuseSlowHead()
+        case .body:
+            guard let exchange else { return }
+            self.isReceiving = false
+            self.closesAfterAnswer = true
+            exchange.fail(.tooSlow)
+            exchange.abandonRequest()
+            self.process()
+        case .drain:
+            self.exchange?.abandonRequest()
+            self.finishConnection(context)
+        case .reader: self.checkReader(context)
+        case .halfClosed, .lingering: context.close(promise: nil)
+        case .nothing: break
+        }
+    }
+
+    private func refuseSlowHead() {
+        self.refuse(.tooSlow)
+        self.process()
+    }
+
+    /// The channel is full; as long as the kernel has taken some of it since the last look, the
+    /// visitor reads.
+    private func checkReader(_ context: ChannelHandlerContext) {
+        let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        if let buffered, buffered != self.bufferedAtLastCheck {
+            self.bufferedAtLastCheck = buffered
+            self.lastProgress = .now()
+            return self.updateDeadline()
+        }
+        self.exchange?.visitorLeft(.cancelled, errorCode: "visitor-too-slow")
+        self.breakOff()
+    }
+}

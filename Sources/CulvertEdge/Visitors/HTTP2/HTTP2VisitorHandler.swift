@@ -1,0 +1,150 @@
+import HTTPSemantics
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+import TunnelWire
+
+/// A visitor's HTTP/2 connection above NIOHTTP2's framing: all its streams in one handler.
+///
+/// NIOHTTP2 runs without its multiplexer: a channel and a pipeline per request would cost more than
+/// the request. It checks frames, states and flow control; windows are granted here, as the tunnel
+/// takes what came. Errors of the connection end it after NIOHTTP2 has sent its GOAWAY.
+final class HTTP2VisitorHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    let server: VisitorServer
+    let written: HTTP2WrittenFrames
+    var admission: RequestAdmission
+    var context: ChannelHandlerContext?
+    var streams: [HTTP2StreamID: HTTP2VisitorStream] = [:]
+    var lastStreamID = HTTP2StreamID.rootStream
+    /// Body bytes of all streams that the tunnel has not taken.
+    var undemandedBytes = 0
+    /// What is left of the connection's window, as NIOHTTP2 counts it.
+    var inboundWindow = 65535
+    /// Streams touched since the last flush.
+    var touched: [HTTP2VisitorStream] = []
+    var isReading = false
+    var isFlushScheduled = false
+    var isFlushing = false
+    var windowUpdates = 0
+    var goingAway: GoingAway?
+    var hasPreface = false
+    let acceptedAt: NIODeadline
+    var timer: DeadlineTimer?
+    var bufferedAtLastCheck: Int?
+
+    /// How far the end of the connection has come (RFC 9113 §6.8).
+    enum GoingAway {
+        /// Streams on their way may still arrive; a PING tells when no more do.
+        case announced
+        case final
+    }
+
+    init(
+        server: VisitorServer,
+        visitor: VisitorInfo,
+        written: HTTP2WrittenFrames,
+        acceptedAt: NIODeadline
+    ) {
+        self.server = server
+        self.written = written
+        self.admission = server.makeAdmission(visitor)
+        self.acceptedAt = acceptedAt
+    }
+
+    var limits: VisitorLimits { self.server.configuration.limits }
+    var timeouts: VisitorTimeouts { self.server.configuration.timeouts }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let timer = DeadlineTimer(eventLoop: context.eventLoop) { [weak self] in
+            self?.deadlinePassed()
+        }
+        timer.set(self.acceptedAt + self.timeouts.header)
+        self.timer = timer
+        let increment = self.limits.http2ConnectionWindowBytes - self.inboundWindow
+        if increment > 0 { self.writeConnection(.windowUpdate(windowSizeIncrement: increment)) }
+        context.flush()
+        if self.server.isDraining { self.drain() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.visitorIsGone()
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.visitorIsGone()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.isReading = true
+        let frame = self.unwrapInboundIn(data)
+        switch frame.payload {
+        case .headers(let headers): self.headersReceived(headers, frame.streamID)
+        case .data(let data):
+            guard let stream = self.streams[frame.streamID] else { return }
+            self.dataReceived(data, stream)
+        case .windowUpdate: self.windowUpdateReceived(context)
+        case .settings: self.prefaceReceived()
+        case .ping(_, ack: true): if self.goingAway == .announced { self.goAway() }
+        case .goAway: self.peerGoesAway()
+        default: break
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        self.flush()
+        context.fireChannelReadComplete()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.bufferedAtLastCheck = nil
+        if context.channel.isWritable { self.flushSoon() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let event as NIOHTTP2WindowUpdatedEvent: self.windowChanged(event)
+        case let event as StreamClosedEvent: self.streamClosed(event)
+        case let event as NIOHTTP2StreamCreatedEvent:
+            self.lastStreamID = max(self.lastStreamID, event.streamID)
+        case is VisitorDrainEvent: self.drain()
+        case ChannelEvent.inputClosed: context.close(promise: nil)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// Errors of one stream end that stream, all others the connection.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? NIOHTTP2Errors.StreamError {
+            // What an origin sent cannot be written in HTTP/2, or not as its head promised.
+            guard let stream = self.streams[error.streamID] else { return }
+            self.reset(stream, .internalError)
+            stream.exchange?.visitorLeft(.malformedMessage, errorCode: "origin-malformed")
+        } else if !(error is any NIOHTTP2Error) || self.written.hasFailed {
+            context.close(promise: nil)
+        }
+    }
+
+    private func visitorIsGone() {
+        self.timer?.cancel()
+        self.timer = nil
+        let streams = self.streams
+        self.streams = [:]
+        self.touched = []
+        for stream in streams.values {
+            let exchange = stream.exchange
+            stream.exchange = nil
+            exchange?.visitorLeft()
+        }
+    }
+}
+
+@available(*, unavailable)
+extension HTTP2VisitorHandler: Sendable {}

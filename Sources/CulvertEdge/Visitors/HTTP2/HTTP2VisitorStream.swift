@@ -1,0 +1,114 @@
+import HTTPSemantics
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+
+/// One HTTP/2 stream: writes an exchange's answer as frames, and counts what waits on the way.
+final class HTTP2VisitorStream {
+    let id: HTTP2StreamID
+    private unowned let handler: HTTP2VisitorHandler
+    var exchange: VisitorExchange?
+    /// The visitor's END_STREAM has come.
+    var isRequestEnded = false
+    /// Ours is written to the connection.
+    var isAnswerWritten = false
+    /// The last head or piece, held back until it is known whether END_STREAM goes on it.
+    private var heldHead: HPACKHeaders?
+    private var heldData: ByteBuffer?
+    private var isAnswerEnded = false
+    /// Body bytes written that wait for the visitor's window, or the socket.
+    private(set) var queuedBytes = 0
+    /// Body bytes that have left, not reported to the tunnel yet.
+    private var deliveredBytes = 0
+    /// Body bytes received that the tunnel has not taken.
+    var undemandedBytes = 0
+    /// What is left of the window granted to the visitor, as NIOHTTP2 counts it; nil once closed.
+    var inboundWindow: Int?
+    var lastProgress = NIODeadline.now()
+
+    init(id: HTTP2StreamID, handler: HTTP2VisitorHandler) {
+        self.id = id
+        self.handler = handler
+    }
+
+    /// A frame with `bytes` of this stream's answer has left the flow control.
+    func wrote(bytes: Int, endStream: Bool, now: NIODeadline) {
+        self.queuedBytes -= bytes
+        self.deliveredBytes += bytes
+        self.lastProgress = now
+        if endStream { self.isAnswerWritten = true }
+    }
+
+    func reportDelivered() {
+        guard self.deliveredBytes > 0 else { return }
+        let bytes = self.deliveredBytes
+        self.deliveredBytes = 0
+        self.exchange?.delivered(bytes)
+    }
+
+    private func writeHeld(endStream: Bool) {
+        if let headers = self.heldHead {
+            self.heldHead = nil
+            let payload = HTTP2Frame.FramePayload.Headers(headers: headers, endStream: endStream)
+            self.handler.write(.headers(payload), on: self)
+        } else if let data = self.heldData {
+            self.heldData = nil
+            self.queuedBytes += data.readableBytes
+            self.handler.write(
+                .data(.init(data: .byteBuffer(data), endStream: endStream)),
+                on: self
+            )
+        } else if endStream {
+            let empty = HTTP2Frame.FramePayload.Data(
+                data: .byteBuffer(ByteBuffer()),
+                endStream: true
+            )
+            self.handler.write(.data(empty), on: self)
+        }
+    }
+}
+
+extension HTTP2VisitorStream: VisitorResponder {
+    func answerInterim(_ head: ResponseHead) {
+        self.handler.write(.headers(.init(headers: HPACKHeaders(head))), on: self)
+    }
+
+    func answerHead(_ head: ResponseHead, hasNoBody: Bool) {
+        self.heldHead = HPACKHeaders(head)
+    }
+
+    /// HTTP/2 has no Upgrade: requests never ask for it, so a 101 never gets here.
+    func answerUpgrade(_ head: ResponseHead) { self.breakOff() }
+
+    func answerData(_ data: ByteBuffer) {
+        self.writeHeld(endStream: false)
+        self.heldData = data
+    }
+
+    func answerEnd(trailers: HTTPFields?) {
+        self.isAnswerEnded = true
+        guard let trailers else { return self.writeHeld(endStream: true) }
+        self.writeHeld(endStream: false)
+        let headers = HPACKHeaders(trailers: trailers)
+        self.handler.write(.headers(.init(headers: headers, endStream: true)), on: self)
+    }
+
+    func breakOff() {
+        self.heldHead = nil
+        self.heldData = nil
+        self.handler.reset(self, .internalError)
+    }
+
+    /// Other streams of the connection are none of this one's business.
+    func closeAfterAnswer() {}
+
+    func flushAnswer() {
+        if !self.isAnswerEnded { self.writeHeld(endStream: false) }
+        self.handler.flushSoon()
+    }
+
+    func exchangeAdvanced() { self.handler.advanced(self) }
+}
+
+@available(*, unavailable)
+extension HTTP2VisitorStream: Sendable {}

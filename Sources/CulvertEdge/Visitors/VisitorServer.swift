@@ -1,0 +1,141 @@
+import NIOConcurrencyHelpers
+package import NIOCore
+package import NIOSSL
+
+/// Serves visitors on connections that the front door has accepted; one for all event loops.
+package final class VisitorServer: Sendable {
+    package let configuration: VisitorConfiguration
+    let router: any RequestRouter
+    private let isAuthoritative: @Sendable (_ serverName: String, _ host: String) -> Bool
+    private let accessLog: (@Sendable (AccessRecord) -> Void)?
+    private let connections = NIOLockedValueBox(Connections())
+
+    /// What of the server changes: touched once per connection.
+    private struct Connections {
+        var open: [ObjectIdentifier: any Channel] = [:]
+        var isDraining = false
+        var drained: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// - Parameters:
+    ///   - configuration: Limits and timeouts, fixed for the server's life.
+    ///   - router: Kept for good.
+    ///   - isAuthoritative: Whether a request for `host` may come over a connection whose TLS
+    ///     handshake named `serverName` (both normalised, and different); false is answered with 421.
+    ///   - accessLog: Called on the visitor's event loop at the end of each exchange.
+    package init(
+        configuration: VisitorConfiguration,
+        router: any RequestRouter,
+        isAuthoritative: @escaping @Sendable (_ serverName: String, _ host: String) -> Bool,
+        accessLog: (@Sendable (AccessRecord) -> Void)? = nil
+    ) {
+        self.configuration = configuration
+        self.router = router
+        self.isAuthoritative = isAuthoritative
+        self.accessLog = accessLog
+    }
+
+    /// Sets up a visitor's connection: to be called in the channel's initializer, on its loop.
+    ///
+    /// Sets the channel options it needs (half-closure, water marks, no delay).
+    /// - Parameters:
+    ///   - channel: Accepted and not active yet.
+    ///   - visitor: What the front door knows; its permit is released when the channel has closed.
+    ///   - tls: The context of the server name's certificate, with ALPN `h2` and `http/1.1`; nil for
+    ///     a connection without TLS.
+    /// - Throws: what NIO throws when the channel is closed already; the permit is then released.
+    package func accept(_ channel: any Channel, _ visitor: VisitorInfo, tls: NIOSSLContext?) throws
+    {
+        channel.eventLoop.preconditionInEventLoop()
+        let key = ObjectIdentifier(channel)
+        let isDraining = self.connections.withLockedValue { connections in
+            connections.open[key] = channel
+            return connections.isDraining
+        }
+        channel.closeFuture.whenComplete { _ in
+            visitor.permit?.release()
+            self.connectionClosed(key)
+        }
+        let options = channel.syncOptions
+        try options?.setOption(.allowRemoteHalfClosure, value: true)
+        try options?.setOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 64 * 1024))
+        try options?.setOption(.maxMessagesPerRead, value: 2)
+        try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        if let tls {
+            try channel.pipeline.syncOperations.addHandlers(
+                NIOSSLServerHandler(context: tls),
+                VisitorHandshakeHandler(server: self, visitor: visitor)
+            )
+        } else {
+            let redirectPort: Int? =
+                if case .redirect(let port) = self.configuration.plain { port } else { nil }
+            let handler = HTTP1VisitorHandler(
+                server: self,
+                visitor: visitor,
+                eventLoop: channel.eventLoop,
+                redirectPort: redirectPort,
+                acceptedAt: .now(),
+                isDraining: isDraining
+            )
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+    }
+
+    /// Ends the connections: idle ones at once, others after the answers in progress, which say
+    /// `Connection: close`, or come before a GOAWAY. Returns when all are gone, or at the deadline,
+    /// when what is left is cut. Connections accepted meanwhile are served one request.
+    package func drain(deadline: NIODeadline) async {
+        let channels = self.connections.withLockedValue { connections in
+            connections.isDraining = true
+            return Array(connections.open.values)
+        }
+        for channel in channels {
+            channel.pipeline.fireUserInboundEventTriggered(VisitorDrainEvent())
+        }
+        guard let loop = channels.first?.eventLoop else { return }
+        let cut = loop.scheduleTask(deadline: deadline) { self.cut() }
+        await withCheckedContinuation { continuation in
+            let isDone = self.connections.withLockedValue { connections in
+                if !connections.open.isEmpty { connections.drained.append(continuation) }
+                return connections.open.isEmpty
+            }
+            if isDone { continuation.resume() }
+        }
+        cut.cancel()
+    }
+
+    /// Connections that are open now.
+    package var connectionCount: Int { self.connections.withLockedValue { $0.open.count } }
+
+    var isDraining: Bool { self.connections.withLockedValue { $0.isDraining } }
+
+    func log(_ record: @autoclosure () -> AccessRecord) {
+        if let accessLog { accessLog(record()) }
+    }
+
+    func makeAdmission(_ visitor: VisitorInfo) -> RequestAdmission {
+        RequestAdmission(
+            visitor: visitor,
+            randomness: .random(in: .min ... .max),
+            isAuthoritative: self.isAuthoritative
+        )
+    }
+
+    private func cut() {
+        let channels = self.connections.withLockedValue { Array($0.open.values) }
+        for channel in channels { channel.close(promise: nil) }
+    }
+
+    private func connectionClosed(_ key: ObjectIdentifier) {
+        let waiting = self.connections.withLockedValue { connections in
+            connections.open[key] = nil
+            guard connections.open.isEmpty else { return [CheckedContinuation<Void, Never>]() }
+            defer { connections.drained = [] }
+            return connections.drained
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}
+
+/// Tells the handlers of a connection that the server is to stop.
+struct VisitorDrainEvent: Sendable {}

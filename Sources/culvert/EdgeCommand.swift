@@ -1,0 +1,89 @@
+import ArgumentParser
+import ConfigurationFile
+import CulvertEdge
+import Foundation
+import HTTPSemantics
+import Logging
+import NIOCore
+import NIOPosix
+
+/// `culvert edge`: the public side.
+struct EdgeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "edge",
+        abstract: "Run an edge: the public side, which visitors and connectors connect to.",
+        subcommands: [EdgeRunCommand.self, EdgeDevCommand.self]
+    )
+}
+
+/// `culvert edge run`: an edge by its configuration file.
+struct EdgeRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run an edge with a configuration file.",
+        discussion: """
+            The file is described in conf/edge.yml. SIGTERM lets requests under way end, for the \
+            grace period at most; a second one ends at once.
+            """
+    )
+
+    @Option(help: "The configuration file.")
+    var config = "edge.yml"
+
+    @OptionGroup var logging: LoggingOptions
+
+    func run() async throws {
+        let configuration: EdgeConfiguration
+        do {
+            configuration = try EdgeConfiguration.load(file: self.config)
+        } catch {
+            throw Failure("\(error)")
+        }
+        let logger = self.logging.logger()
+        for notice in configuration.notices { logger.notice("\(notice)") }
+        let edge = try await startEdge(configuration, issued: nil, logger: logger)
+        logger.info(
+            "Edge started",
+            metadata: [
+                "https": "\(edge.addresses.https)",
+                "http": "\(edge.addresses.http.map { "\($0)" } ?? "off")",
+            ]
+        )
+        try await Service.run(serve: { await edge.maintain() }, drain: { await edge.drain() })
+    }
+}
+
+/// Starts an edge on the process's event loops; its failure is for a person.
+func startEdge(
+    _ configuration: EdgeConfiguration,
+    issued: IssuedCertificates?,
+    logger: Logger
+) async throws -> Edge {
+    let writeLine: @Sendable (AccessRecord) -> Void = { AccessLog.write($0, to: logger) }
+    do {
+        return try await Edge(
+            configuration,
+            issued: issued,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger,
+            accessLog: configuration.accessLog ? writeLine : nil
+        )
+    } catch {
+        throw Failure("The edge cannot start: \(error)")
+    }
+}
+
+/// The access log: a line for each request.
+enum AccessLog {
+    static func write(_ record: AccessRecord, to logger: Logger) {
+        var metadata: Logger.Metadata = [
+            "id": "\(record.requestID)", "visitor": "\(record.visitorAddress)",
+            "method": "\(record.method)", "host": "\(record.host)", "path": "\(record.path)",
+            "protocol": "\(record.protocol.rawValue)", "status": "\(record.status)",
+            "bytes-in": "\(record.requestBytes)", "bytes-out": "\(record.responseBytes)",
+            "ms": "\(record.durationNanoseconds / 1_000_000)",
+        ]
+        if let code = record.errorCode { metadata["error"] = "\(code)" }
+        logger.info("Request", metadata: metadata)
+    }
+}

@@ -1,0 +1,123 @@
+import ArgumentParser
+import ConfigurationFile
+import CulvertConnector
+import Foundation
+import HTTPSemantics
+import Logging
+import TunnelWire
+
+/// `culvert http`: one origin, one hostname, at once.
+struct HTTPCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "http",
+        abstract: "Make a local web service reachable through the edge on this machine.",
+        discussion: """
+            Prints the public URL, alone on a line, once visitors can reach it, and stays up until \
+            Ctrl-C. It uses the edge that `culvert edge dev` runs.
+
+            Examples:
+              culvert http 3000
+              culvert http localhost:3000 --hostname shop
+              culvert http https://10.0.0.5:8443
+              culvert http unix:/run/app.sock
+            """
+    )
+
+    @Argument(help: "3000, HOST:PORT, http(s)://HOST[:PORT], or unix:/PATH.")
+    var origin: String
+
+    @Option(help: "The name to be reached by; a random one when not given.")
+    var hostname: String?
+
+    @Option(help: "The directory of the development edge.")
+    var dir = DevelopmentDirectory.defaultPath
+
+    @Option(
+        name: .customLong("log-level"),
+        help: "trace, debug, info, notice, warning or error."
+    )
+    var level: Logger.Level = .warning
+
+    func run() async throws {
+        let service = try self.service()
+        let directory = DevelopmentDirectory(path: self.dir)
+        guard FileManager.default.fileExists(atPath: directory.connectorFile) else {
+            throw Failure(
+                """
+                There is no edge: \(directory.connectorFile) is missing.
+                Start one with `culvert edge dev\(directory.option)`, then try again.
+                """
+            )
+        }
+        LoggingSystem.bootstrap { [level] label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let configuration = try loadConnectorConfiguration(directory.connectorFile)
+        var options = try connectorOptions(configuration, file: directory.connectorFile)
+        options.rules = IngressRules(service: service, originRequest: configuration.originRequest)
+        options.hostnames = [self.hostname ?? RandomName.make()]
+        let announcer = Announcer(origin: "\(service)")
+        let showsRequests = isatty(STDERR_FILENO) == 1
+        try await runConnector(
+            options,
+            gracePeriod: configuration.gracePeriod,
+            logger: Logger(label: "culvert"),
+            onState: { announcer.tell($0) },
+            onRecord: { if showsRequests { RequestLine.show($0) } }
+        )
+    }
+
+    /// The origin as people write it.
+    private func service() throws -> OriginService {
+        let text =
+            Int(self.origin) != nil ? "http://localhost:\(self.origin)"
+            : self.origin.contains(":/") ? self.origin : "http://\(self.origin)"
+        do {
+            return try OriginService(text)
+        } catch {
+            throw Failure("ORIGIN \(self.origin): \(error.message)")
+        }
+    }
+}
+
+/// Prints the public URL once, and what stands in the way of it.
+final class Announcer: Sendable {
+    private let origin: String
+    private let seen = Announcements()
+
+    init(origin: String) { self.origin = origin }
+
+    func tell(_ state: ConnectorState) {
+        switch state {
+        case .connected(let welcome):
+            for url in welcome.attributes.values("url") where self.seen.insert(url) {
+                print(url)
+                flushStandardOutput()
+                note("forwarding to \(self.origin); Ctrl-C ends it")
+            }
+        case .connecting(let failure):
+            if let failure, self.seen.noteFailure() {
+                note("no connection to the edge: \(failure); trying on")
+            }
+        case .refused: break
+        }
+    }
+}
+
+/// Writes a line for a person, beside what scripts read.
+func note(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}
+
+/// A line for each request, for a person to watch.
+enum RequestLine {
+    static func show(_ record: ExchangeRecord) {
+        let status = record.status.map(String.init) ?? "---"
+        let milliseconds = record.durationNanoseconds / 1_000_000
+        let failure = record.failure.map { "  \($0)" } ?? ""
+        let path = record.path.unicodeScalars.map { $0.isASCII ? String($0) : "?" }.joined()
+        note("\(status)  \(record.method) \(path)  \(milliseconds) ms\(failure)")
+    }
+}

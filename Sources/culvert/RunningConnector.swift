@@ -1,0 +1,119 @@
+import ConfigurationFile
+import CulvertConnector
+import Foundation
+import Logging
+import NIOPosix
+import Synchronization
+import TunnelLink
+import TunnelTransport
+import TunnelWire
+
+// What `culvert http` and `culvert tunnel run` share: from a configuration file to a running
+// connector.
+
+/// - Throws: `Failure` with every problem of the file.
+func loadConnectorConfiguration(_ file: String) throws -> ConnectorConfiguration {
+    do {
+        return try ConnectorConfiguration.load(file: file)
+    } catch {
+        throw Failure("\(error)")
+    }
+}
+
+/// What a connector needs, from its configuration and the files that names.
+///
+/// - Throws: `Failure` naming the key or file that is missing or wrong.
+func connectorOptions(
+    _ configuration: ConnectorConfiguration,
+    file: String
+) throws -> Connector.Options {
+    guard let credentialsFile = configuration.credentialsFile else {
+        throw Failure(
+            "\(file): credentials-file is missing; `culvert tunnel keygen NAME --out NAME.json` "
+                + "makes one."
+        )
+    }
+    do {
+        let credentials = try Credentials(file: credentialsFile)
+        guard let edge = configuration.edge ?? credentials.edge else {
+            throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
+        }
+        guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
+            throw Failure("\(credentialsFile): the private key is damaged.")
+        }
+        let target = try ClientTarget(
+            hostname: edge.host,
+            port: UInt16(clamping: edge.port),
+            trust: ClientTrust(additionalFile: configuration.caFile)
+        )
+        let dialled = configuration.edgeAddress ?? edge
+        return Connector.Options(
+            identity: identity,
+            edge: EdgeAddress(
+                target: target,
+                dialHost: dialled.host,
+                dialPort: UInt16(clamping: dialled.port)
+            ),
+            rules: configuration.ingress,
+            agent: "culvert/\(buildVersion)"
+        )
+    } catch let failure as Failure {
+        throw failure
+    } catch {
+        throw Failure("\(error)")
+    }
+}
+
+/// Runs a connector until it is told to stop, or the edge refuses it for good.
+///
+/// - Throws: `Failure` with the edge's words.
+func runConnector(
+    _ options: Connector.Options,
+    gracePeriod: Duration,
+    logger: Logger,
+    onState: @escaping @Sendable (ConnectorState) -> Void,
+    onRecord: @escaping @Sendable (ExchangeRecord) -> Void
+) async throws {
+    let connector: Connector
+    do {
+        connector = try Connector(
+            options,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger,
+            onState: onState,
+            onRecord: onRecord
+        )
+    } catch {
+        throw Failure("\(error)")
+    }
+    do {
+        try await Service.run(
+            serve: { try await connector.run() },
+            drain: { await connector.drain(grace: gracePeriod) }
+        )
+    } catch let refusal as Refusal {
+        throw Failure("The edge refuses this connector: \(refusal.message)")
+    }
+    connector.stop()
+}
+
+/// The URLs that were announced, and whether a failure was.
+final class Announcements: Sendable {
+    private let contents = Mutex<(urls: Set<String>, hasFailed: Bool)>(([], false))
+
+    /// True the first time.
+    func insert(_ url: String) -> Bool {
+        self.contents.withLock { contents in
+            contents.hasFailed = false
+            return contents.urls.insert(url).inserted
+        }
+    }
+
+    /// True for the first failure since a connection.
+    func noteFailure() -> Bool {
+        self.contents.withLock { contents in
+            defer { contents.hasFailed = true }
+            return !contents.hasFailed
+        }
+    }
+}

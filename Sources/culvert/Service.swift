@@ -1,0 +1,42 @@
+import UnixSignals
+
+/// Runs a server until it ends by itself or is told to stop.
+enum Service {
+    /// Runs `serve`; at the first SIGTERM or SIGINT runs `drain` beside it and returns when that is
+    /// done, at the second returns at once.
+    ///
+    /// - Throws: what `serve` throws, but for its cancellation.
+    static func run(
+        serve: @escaping @Sendable () async throws -> Void,
+        drain: @escaping @Sendable () async -> Void
+    ) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let (outcomes, continuation) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
+        let serving = Task {
+            do {
+                try await serve()
+                continuation.yield(.success(()))
+            } catch is CancellationError {
+            } catch {
+                continuation.yield(.failure(error))
+            }
+        }
+        let watching = Task {
+            var isDraining = false
+            for await _ in signals {
+                guard !isDraining else { break }
+                isDraining = true
+                Task {
+                    await drain()
+                    continuation.yield(.success(()))
+                }
+            }
+            if isDraining { continuation.yield(.success(())) }
+        }
+        defer {
+            serving.cancel()
+            watching.cancel()
+        }
+        for await outcome in outcomes { return try outcome.get() }
+    }
+}

@@ -1,0 +1,154 @@
+import ArgumentParser
+import ConfigurationFile
+import CulvertConnector
+import Foundation
+import Logging
+
+/// `culvert tunnel`: the connector's side.
+struct TunnelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tunnel",
+        abstract: "Make and run tunnels: the side next to the services.",
+        subcommands: [TunnelRunCommand.self, KeygenCommand.self, IngressCommand.self]
+    )
+}
+
+/// Where a connector's configuration file is.
+struct ConnectorFileOption: ParsableArguments {
+    @Option(help: "The configuration file; without it the usual places are looked in.")
+    var config: String?
+
+    /// The file named, or the first of the usual ones that exists.
+    func file() throws -> String {
+        if let config { return config }
+        let usual = ConnectorConfiguration.usualFiles.map {
+            NSString(string: $0).expandingTildeInPath
+        }
+        if let found = usual.first(where: { FileManager.default.fileExists(atPath: $0) }) {
+            return found
+        }
+        throw Failure(
+            "No configuration file: name one with --config, or put it at \(usual.joined(separator: ", "))."
+        )
+    }
+}
+
+/// `culvert tunnel run`.
+struct TunnelRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Connect to the edge and serve a tunnel.",
+        discussion: """
+            The file is described in conf/config.yml; one of cloudflared's works with `edge:` added. \
+            SIGTERM lets requests under way end, for the grace period at most; a second one ends at \
+            once.
+            """
+    )
+
+    @Argument(help: "The tunnel's name, if the file names another or none.")
+    var name: String?
+
+    @OptionGroup var configFile: ConnectorFileOption
+    @OptionGroup var logging: LoggingOptions
+
+    func run() async throws {
+        let file = try self.configFile.file()
+        let configuration = try loadConnectorConfiguration(file)
+        if let name, let tunnel = configuration.tunnel, name != tunnel {
+            throw Failure("\(file) is for tunnel \(tunnel), not \(name).")
+        }
+        let logger = self.logging.logger()
+        for notice in configuration.notices { logger.notice("\(notice)") }
+        let options = try connectorOptions(configuration, file: file)
+        try await runConnector(
+            options,
+            gracePeriod: configuration.gracePeriod,
+            logger: logger,
+            onState: { _ in },
+            onRecord: { record in
+                logger.debug(
+                    "Request",
+                    metadata: [
+                        "method": "\(record.method)", "host": "\(record.host)",
+                        "path": "\(record.path)", "origin": "\(record.origin)",
+                        "status": "\(record.status.map(String.init) ?? "none")",
+                        "failure": "\(record.failure.map { "\($0)" } ?? "none")",
+                    ]
+                )
+            }
+        )
+    }
+}
+
+/// `culvert tunnel keygen`.
+struct KeygenCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keygen",
+        abstract: "Make a tunnel's credentials, and print the line the edge needs."
+    )
+
+    @Argument(help: "The tunnel's name.")
+    var name: String
+
+    @Option(help: "The credentials file to write, with mode 0600; an existing one is kept.")
+    var out: String?
+
+    func run() throws {
+        let file = self.out ?? "\(self.name).json"
+        let credentials = Credentials(newFor: self.name, edge: nil)
+        do {
+            try credentials.write(to: file)
+        } catch {
+            throw Failure("\(error)")
+        }
+        note("Wrote \(file). It lets its holder serve the tunnel: keep it secret.")
+        note("In edge.yml, under tunnels, with the hostnames it may serve:")
+        print("- {name: \(self.name), \(credentials.edgeLine), hostnames: []}")
+    }
+}
+
+/// `culvert tunnel ingress`.
+struct IngressCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ingress",
+        abstract: "Check a connector's ingress rules.",
+        subcommands: [ValidateCommand.self, RuleCommand.self]
+    )
+
+    struct ValidateCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "validate",
+            abstract: "Say what is wrong with a configuration file, all of it at once."
+        )
+
+        @OptionGroup var configFile: ConnectorFileOption
+
+        func run() throws { try IngressCommands.validate(file: self.configFile.file()).report() }
+    }
+
+    struct RuleCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rule",
+            abstract: "Say which ingress rule a URL matches."
+        )
+
+        @Argument(help: "The URL, such as https://app.example.com/api.")
+        var url: String
+
+        @OptionGroup var configFile: ConnectorFileOption
+
+        func run() throws {
+            try IngressCommands.rule(file: self.configFile.file(), url: self.url).report()
+        }
+    }
+}
+
+extension IngressCommandResult {
+    /// Prints the text where it belongs.
+    ///
+    /// - Throws: the exit code 1 when the command failed.
+    func report() throws {
+        guard self.succeeded else { throw Failure(self.text) }
+        print(self.text)
+    }
+}

@@ -1,0 +1,247 @@
+import Foundation
+import Testing
+
+@testable import TunnelTransport
+
+/// One attack per guard; afterwards a well-behaved client must still be served.
+extension TransportTests {
+    @Suite(.serialized)
+    struct Attack {
+        /// A request for the tunnel with one line changed or more added.
+        private static func upgrade(
+            method: String = "GET",
+            path: String = TransportConfiguration.path,
+            protocolLine: String = "Sec-WebSocket-Protocol: culvert.v1\r\n",
+            version: Int = 13,
+            more: String = ""
+        ) -> String {
+            "\(method) \(path) HTTP/1.1\r\nHost: edge.test\r\nUpgrade: websocket\r\n"
+                + "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                + "Sec-WebSocket-Version: \(version)\r\n\(protocolLine)\(more)\r\n"
+        }
+
+        private func attack(
+            _ loop: TransportConfiguration.Loop,
+            tls: Bool = true,
+            _ steps: [RawClient.Step]
+        ) async throws -> String {
+            let server = try TestServer(loop: loop)
+            let answer = try await RawClient.run(port: server.port, tls: tls, steps)
+            #expect(!answer.contains("TIMEOUT"), "the server keeps the connection open")
+            try await expectEcho(server)
+            server.stop()
+            for peer in server.peers.all { #expect(peer.closedCount == 1) }
+            return answer
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func keptAliveRequestThenUnknownUpgrade(loop: TransportConfiguration.Loop) async throws {
+            let plain = "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\n"
+            let unknown = "GET / HTTP/1.1\r\nHost: edge.test\r\nUpgrade: x\r\n\r\n"
+            let answer = try await self.attack(loop, [.send(plain + unknown + unknown)])
+            #expect(answer.hasPrefix("HTTP/1.1 426"))
+            #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2)
+            let direct = try await self.attack(loop, [.send(unknown + unknown + plain)])
+            #expect(!direct.contains("101"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func upgradeToHTTP2(loop: TransportConfiguration.Loop) async throws {
+            let answer = try await self.attack(
+                loop,
+                [
+                    .send(
+                        "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade, HTTP2-Settings"
+                            + "\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+                            + "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                    )
+                ]
+            )
+            #expect(!answer.contains("101"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func priorKnowledgeHTTP2(loop: TransportConfiguration.Loop) async throws {
+            _ = try await self.attack(
+                loop,
+                [
+                    .send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+                    .sendBytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+                ]
+            )
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func connectTurnsIntoNothingRaw(loop: TransportConfiguration.Loop) async throws {
+            let answer = try await self.attack(
+                loop,
+                [.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nraw bytes")]
+            )
+            #expect(!answer.contains("200"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func upgradesThatOnlyLibwebsocketsWouldTake(
+            loop: TransportConfiguration.Loop
+        ) async throws {
+            let none = ""
+            let wrong = "Sec-WebSocket-Protocol: culvert.v0, x\r\n"
+            for (request, status) in [
+                (Self.upgrade(method: "POST", more: "Content-Length: 0\r\n"), "405"),
+                (Self.upgrade(protocolLine: none), "400"),
+                (Self.upgrade(protocolLine: wrong), "400"),
+                (Self.upgrade(path: "/"), "404"),
+                (Self.upgrade(path: "/culvert/v1/../v2"), "404"),
+                (Self.upgrade(version: 8), "426"),
+                (Self.upgrade(more: "Content-Length: 5\r\n"), "400"),
+                (Self.upgrade(more: "Transfer-Encoding: chunked\r\n"), "400"),
+            ] {
+                let answer = try await self.attack(loop, [.send(request)])
+                #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(request) \(answer)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func aTextFrame(loop: TransportConfiguration.Loop) async throws {
+            let answer = try await self.attack(
+                loop,
+                [
+                    .send(Self.upgrade()), .await("\r\n\r\n"),
+                    .sendBytes([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]),
+                ]
+            )
+            #expect(answer.hasPrefix("HTTP/1.1 101"))
+            // A close frame with 1003.
+            #expect(answer.contains("\u{88}"))
+            #expect(answer.contains("\u{03}\u{EB}"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func aFrameThatAnnouncesAMebibyte(loop: TransportConfiguration.Loop) async throws {
+            let header: [UInt8] = [0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 1]
+            let answer = try await self.attack(
+                loop,
+                [.send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes(header)]
+            )
+            #expect(answer.contains("\u{03}\u{F1}"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func aMessageTooLongInManyFragments(loop: TransportConfiguration.Loop) async throws {
+            let piece = [UInt8](repeating: 0, count: 1000)
+            var frames: [UInt8] = []
+            for index in 0..<20 {
+                frames += [index == 0 ? 0x02 : 0x00, 0xFE, 0x03, 0xE8, 0, 0, 0, 0] + piece
+            }
+            let answer = try await self.attack(
+                loop,
+                [.send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes(frames)]
+            )
+            #expect(answer.contains("\u{03}\u{F1}"))
+        }
+
+        /// libwebsockets takes unmasked client frames and does not say so: they do no harm.
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func unmaskedFrames(loop: TransportConfiguration.Loop) async throws {
+            let answer = try await self.attack(
+                loop,
+                [
+                    .send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes([0x82, 0x02, 1, 2]),
+                    .sendBytes([0x88, 0x02, 0x0F, 0xA0]),
+                ]
+            )
+            #expect(answer.hasPrefix("HTTP/1.1 101"))
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func reservedBitsAndOpcodes(loop: TransportConfiguration.Loop) async throws {
+            for first: UInt8 in [0xC2, 0x83, 0x8B, 0x80] {
+                _ = try await self.attack(
+                    loop,
+                    [
+                        .send(Self.upgrade()), .await("\r\n\r\n"),
+                        .sendBytes([first, 0x81, 0, 0, 0, 0, 1]),
+                        .sendBytes([0x88, 0x82, 0, 0, 0, 0, 0x0F, 0xA0]),
+                    ]
+                )
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func negativeContentLength(loop: TransportConfiguration.Loop) async throws {
+            let answer = try await self.attack(
+                loop,
+                [.send("POST / HTTP/1.1\r\nHost: edge.test\r\nContent-Length: -1\r\n\r\nbody")]
+            )
+            #expect(answer.hasPrefix("HTTP/1.1 426") || answer.isEmpty)
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func headersWithoutEnd(loop: TransportConfiguration.Loop) async throws {
+            let endless = "X-Y: " + String(repeating: "z", count: 40_000)
+            _ = try await self.attack(loop, [.send(Self.upgrade(more: endless + "\r\n"))])
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func garbageInsteadOfTLS(loop: TransportConfiguration.Loop) async throws {
+            _ = try await self.attack(loop, tls: false, [.send("GET / HTTP/1.1\r\n\r\n")])
+            let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 167) }
+            _ = try await self.attack(loop, tls: false, [.sendBytes(noise)])
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func silentClientsAreDropped(loop: TransportConfiguration.Loop) async throws {
+            let server = try TestServer(loop: loop, handshakeTimeoutSeconds: 1)
+            async let beforeTLS = RawClient.run(port: server.port, tls: false, [])
+            async let afterTLS = RawClient.run(port: server.port, [.send("GET / HT")])
+            #expect(try await !beforeTLS.contains("TIMEOUT"))
+            #expect(try await !afterTLS.contains("TIMEOUT"))
+            try await expectEcho(server)
+            server.stop()
+        }
+
+        /// With small buffers this spins the service thread for ever (libwebsockets #2360).
+        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
+        func manyFramesInOneRecordForAPausedReader(
+            loop: TransportConfiguration.Loop
+        ) async throws {
+            let server = try TestServer(
+                loop: loop,
+                prepare: { peer in
+                    peer.onMessage = { peer in
+                        guard peer.messageCount % 50 == 1 else { return }
+                        peer.connection?.setReading(false)
+                    }
+                }
+            )
+            let frames = (0..<1000).flatMap { index -> [UInt8] in
+                [0x82, 0x82, 0, 0, 0, 0, UInt8(index >> 8), UInt8(index & 0xFF)]
+            }
+            async let answer = RawClient.run(
+                port: server.port,
+                [
+                    .send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes(frames),
+                    .sendBytes([0x88, 0x82, 0, 0, 0, 0, 0x0F, 0xA0]),
+                ]
+            )
+            var received: [[UInt8]] = []
+            while received.count < 1000 {
+                guard let peer = server.peers.all.first else {
+                    await Task.yield()
+                    continue
+                }
+                guard let event = await peer.next() else { break }
+                guard case .message(let bytes) = event else { continue }
+                received.append(bytes)
+                server.transport.execute { peer.connection?.setReading(true) }
+            }
+            let expected = (0..<1000).map { (index: Int) -> [UInt8] in
+                [UInt8(index >> 8), UInt8(index & 0xFF)]
+            }
+            #expect(received == expected)
+            #expect(try await !answer.contains("TIMEOUT"))
+            try await expectEcho(server)
+            server.stop()
+        }
+    }
+}
