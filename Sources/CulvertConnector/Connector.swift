@@ -41,9 +41,9 @@ package final class Connector: Sendable {
     private let keeper: LinkKeeper
     private let logger: Logger
 
-    /// - Parameters:
-    ///   - onState: told how the connector stands towards its edge; any thread.
-    ///   - onRecord: told of each exchange at its end, on an event loop.
+    /// `onState` is told how the connector stands towards its edge, on any thread; `onRecord` of each
+    /// exchange at its end, on an event loop.
+    ///
     /// - Throws: `TransportError` when the tunnel's transport cannot be set up.
     package init(
         _ options: Options,

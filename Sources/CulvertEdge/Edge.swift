@@ -35,9 +35,9 @@ package final class Edge: Sendable {
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// - Parameters:
-    ///   - issued: certificates made on demand, for a development edge.
-    ///   - accessLog: told of each request at its end, on a visitor's event loop.
+    /// `issued` makes certificates on demand, for a development edge; `accessLog` is told of each
+    /// request at its end, on a visitor's event loop.
+    ///
     /// - Throws: what keeps it from starting: a certificate, a port, a hostname that two tunnels have.
     package init(
         _ configuration: EdgeConfiguration,
@@ -190,7 +190,10 @@ package final class Edge: Sendable {
                 self.logger.error("Certificate not reloaded", metadata: ["reason": "\(failure)"])
             }
             guard !report.reloaded.isEmpty else { continue }
-            self.logger.info("Certificates reloaded", metadata: ["count": "\(report.reloaded.count)"])
+            self.logger.info(
+                "Certificates reloaded",
+                metadata: ["count": "\(report.reloaded.count)"]
+            )
             do {
                 self.endpoint.replaceCertificates(
                     try ServerCertificates([self.connectFiles.forTransport])
@@ -260,7 +263,9 @@ extension CertificateFiles {
 
 extension VisitorInfo {
     fileprivate init(_ accepted: AcceptedVisitor, trustedProxies: [AddressRange]) throws {
-        guard let address = IPAddress(accepted.peer.ip) else { throw ChannelError.ioOnClosedChannel }
+        guard let address = IPAddress(accepted.peer.ip) else {
+            throw ChannelError.ioOnClosedChannel
+        }
         self.init(
             connection: VisitorConnection(
                 peer: address,

@@ -21,7 +21,7 @@ package struct ConnectorLogin {
     private let host: String
     private var state = State.waiting
 
-    /// - Parameter host: CONNECT-HOST as it was dialled, lower case, without a port.
+    /// For CONNECT-HOST as it was dialled, lower case, without a port.
     package init(host: String) { self.host = host }
 
     /// Takes a frame of the edge.
@@ -53,9 +53,8 @@ package struct ConnectorLogin {
         }
     }
 
-    /// The LOGIN frame for `login`, signed.
-    ///
-    /// - Parameter signature: the Ed25519 signature of the bytes it is given; 64 bytes.
+    /// The LOGIN frame for `login`; `signature` gives the Ed25519 signature, 64 bytes, of the bytes it
+    /// is given. Throws `unexpectedFrame` before a challenge has come.
     package mutating func sign(
         _ login: Login,
         with signature: (ByteBuffer) -> [UInt8]

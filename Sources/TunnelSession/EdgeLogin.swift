@@ -27,9 +27,8 @@ package struct EdgeLogin {
     /// The CHALLENGE frame, to be sent when the link opens.
     package let challengeFrame: ByteBuffer
 
-    /// - Parameters:
-    ///   - host: CONNECT-HOST, lower case, without a port: the identity a login is bound to.
-    ///   - challenge: with a nonce that is new and random.
+    /// For CONNECT-HOST, lower case, without a port: the identity a login is bound to. The nonce of
+    /// `challenge` must be new and random. Throws `badLength` for attributes over their limit.
     package init(host: String, challenge: Challenge) throws(WireError) {
         self.host = host
         let payload = try challenge.payload()

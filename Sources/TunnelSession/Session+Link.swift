@@ -52,9 +52,9 @@ extension Session {
 
     /// Goes on over a new link; what the peer has not processed is sent again.
     ///
-    /// Call ``linkWasLost(now:)`` first, if the old link is still there.
+    /// Call ``linkWasLost(now:)`` first, if the old link is still there. `peerProcessed` is the peer's
+    /// own count, from its LOGIN or WELCOME.
     ///
-    /// - Parameter peerProcessed: the peer's own count, from its LOGIN or WELCOME.
     /// - Throws: `badCount` when the peer claims what was never sent, or forgot what it had
     ///   acknowledged; the session is then over.
     package mutating func resume(peerProcessed: UInt64, now: Instant) throws(WireError) {

@@ -122,7 +122,8 @@ extension Session {
             stream.incoming.section = nil
             return section
         }
-        stream.incoming.section = stream.incoming.section == nil ? ByteBuffer(buffer: section) : section
+        stream.incoming.section =
+            stream.incoming.section == nil ? ByteBuffer(buffer: section) : section
         stream.incoming.sectionType = type
         return nil
     }
@@ -142,7 +143,10 @@ extension Session {
             return
         }
         guard stream.incoming.phase == .body, stream.incoming.section == nil else {
-            throw WireError(.unexpectedFrame, "DATA before the head, or after the end, of stream \(id)")
+            throw WireError(
+                .unexpectedFrame,
+                "DATA before the head, or after the end, of stream \(id)"
+            )
         }
         guard stream.incoming.window.receive(count) else {
             throw WireError(.creditExceeded, "DATA beyond the credit of stream \(id)")
@@ -164,9 +168,14 @@ extension Session {
         now: Instant
     ) throws(WireError) {
         let id = frame.header.stream
-        guard let stream = self.streams[id] else { return try self.checkClosedStream(id, "TRAILERS") }
+        guard let stream = self.streams[id] else {
+            return try self.checkClosedStream(id, "TRAILERS")
+        }
         guard stream.incoming.phase == .body else {
-            throw WireError(.unexpectedFrame, "TRAILERS before the head, or after the end, of \(id)")
+            throw WireError(
+                .unexpectedFrame,
+                "TRAILERS before the head, or after the end, of \(id)"
+            )
         }
         guard let section = try self.section(frame, of: stream) else { return }
         if !stream.incoming.isDiscarding { self.events.append(.trailers(stream, section)) }

@@ -24,10 +24,9 @@ extension Session {
 
     /// Fills `buffer` with whole frames for one message of the link.
     ///
-    /// - Parameters:
-    ///   - buffer: at least ``WireLimits/messageBytes`` of room.
-    ///   - target: no new DATA is begun beyond so many bytes: less than the room on a slow link, where a
-    ///     full message takes long enough to be felt.
+    /// The buffer has at least ``WireLimits/messageBytes`` of room. No new DATA is begun beyond `target`
+    /// bytes: less than the room on a slow link, where a full message takes long enough to be felt.
+    ///
     /// - Returns: the bytes filled; 0 when there is nothing to send.
     package mutating func nextMessage(
         into buffer: UnsafeMutableRawBufferPointer,

@@ -30,7 +30,9 @@ package enum FieldBlock {
             buffer.writeBytes(bytes)
             return true
         }
-        guard wasWritten else { throw WireError(.badLength, "a field name of no or too many bytes") }
+        guard wasWritten else {
+            throw WireError(.badLength, "a field name of no or too many bytes")
+        }
     }
 
     /// Reads fields to the end of `buffer`.

@@ -70,7 +70,8 @@ package struct FrameDecoder {
     /// Copies an incomplete rest out of the message it came in, so that it does not keep it alive.
     private mutating func keepRest() {
         guard !self.isOwned else { return }
-        self.pending = self.pending.readableBytes == 0 ? ByteBuffer() : ByteBuffer(buffer: self.pending)
+        self.pending =
+            self.pending.readableBytes == 0 ? ByteBuffer() : ByteBuffer(buffer: self.pending)
         self.isOwned = true
     }
 }
@@ -103,7 +104,10 @@ extension FrameHeader {
             guard self.length == 8 else { throw self.badLength }
         default:
             guard self.type.isOptional else {
-                throw WireError(.unknownFrame, "unknown frame \(self.type) on stream \(self.stream)")
+                throw WireError(
+                    .unknownFrame,
+                    "unknown frame \(self.type) on stream \(self.stream)"
+                )
             }
         }
     }

@@ -122,7 +122,8 @@ package enum HeadCodec {
         return section.readText(Int(length), where: FieldSyntax.isToken)
     }
 
-    private static func readResponse(_ section: inout ByteBuffer) throws(WireError) -> ResponseHead {
+    private static func readResponse(_ section: inout ByteBuffer) throws(WireError) -> ResponseHead
+    {
         guard let status = section.readInteger(as: UInt16.self), (100...999).contains(status),
             let reason = section.readText8()
         else { throw WireError(.malformed, "the status of a response does not parse") }

@@ -1,5 +1,5 @@
-package import NIOCore
 internal import HTTPSemantics
+package import NIOCore
 
 // The payloads of CHALLENGE, LOGIN, WELCOME and REFUSED. Readers throw `malformed` on anything that
 // is short, long or out of range; writers throw `badLength` when a text is over its limit.
@@ -37,12 +37,9 @@ extension Login {
         return buffer
     }
 
-    /// What the signature of a LOGIN is over.
-    ///
-    /// - Parameters:
-    ///   - host: CONNECT-HOST as the connector dialled it, lower case, without a port.
-    ///   - challenge: the payload of the CHALLENGE.
-    ///   - login: the payload of the LOGIN up to the signature.
+    /// What the signature of a LOGIN is over: CONNECT-HOST as the connector dialled it (lower case,
+    /// without a port), the payload of the CHALLENGE, and that of the LOGIN up to the signature.
+    /// Throws `badLength` for a host over 65,535 bytes.
     package static func signedBytes(
         host: String,
         challenge: ByteBuffer,

@@ -5,7 +5,8 @@ import ArgumentParser
 struct Culvert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "culvert",
-        abstract: "Carries HTTP out from under a firewall, through a tunnel whose both ends are yours.",
+        abstract:
+            "Carries HTTP out from under a firewall, through a tunnel whose both ends are yours.",
         discussion: """
             A connector inside a private network dials an edge, outbound only; the edge routes \
             visitors' requests to it by hostname.

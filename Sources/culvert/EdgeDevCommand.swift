@@ -79,7 +79,9 @@ struct EdgeDevCommand: AsyncParsableCommand {
         let files = authority.edgeFiles
         configuration.certificates = [.init(certificate: files.certificate, key: files.key)]
         guard let key = TunnelPublicKey(credentials.publicKey) else {
-            throw Failure("The credentials in \(self.dir) are damaged; remove them and start again.")
+            throw Failure(
+                "The credentials in \(self.dir) are damaged; remove them and start again."
+            )
         }
         configuration.tunnels = [.init(name: "dev", publicKey: key, hostnames: [])]
         return configuration
@@ -133,7 +135,10 @@ struct DevelopmentDirectory {
 
             """
         do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: self.connectorFile), options: .atomic)
+            try Data(text.utf8).write(
+                to: URL(fileURLWithPath: self.connectorFile),
+                options: .atomic
+            )
         } catch {
             throw Failure("\(self.connectorFile): \(error.localizedDescription)")
         }

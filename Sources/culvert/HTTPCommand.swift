@@ -72,8 +72,10 @@ struct HTTPCommand: AsyncParsableCommand {
     /// The origin as people write it.
     private func service() throws -> OriginService {
         let text =
-            Int(self.origin) != nil ? "http://localhost:\(self.origin)"
-            : self.origin.contains(":/") ? self.origin : "http://\(self.origin)"
+            Int(self.origin) != nil
+            ? "http://localhost:\(self.origin)"
+            : self.origin.contains(":/") || self.origin == "hello_world"
+                ? self.origin : "http://\(self.origin)"
         do {
             return try OriginService(text)
         } catch {

@@ -14,9 +14,8 @@ struct ReconnectSchedule {
     private var outageBegan: ContinuousClock.Instant?
     private var hasDialledAtOnce = false
 
-    /// The wait before the next dial, after a link that was up for `lifetime`; nil when it never was.
-    ///
-    /// - Parameter random: 0...1.
+    /// The wait before the next dial, after a link that was up for `lifetime`, which is nil when it
+    /// never was; `random` is 0...1.
     mutating func delay(
         afterLinkOf lifetime: Duration?,
         now: ContinuousClock.Instant,

@@ -121,7 +121,9 @@ package final class TunnelDirectory: Sendable {
         do {
             // A bare label is a name of the edge's own domain.
             let isLabel = !text.utf8.contains(UInt8(ascii: "."))
-            host = try NormalizedHost(isLabel ? text + (self.domain.map { "." + $0.name } ?? "") : text)
+            host = try NormalizedHost(
+                isLabel ? text + (self.domain.map { "." + $0.name } ?? "") : text
+            )
         } catch {
             return .failure(Self.hostnameRefusal("\(text): \(error)"))
         }

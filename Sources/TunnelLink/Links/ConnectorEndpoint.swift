@@ -19,9 +19,8 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     private var current: SessionDriver?
     private var isDraining = false
 
-    /// - Parameters:
-    ///   - attributes: of the LOGIN, see the protocol.
-    ///   - acceptor: takes the requests.
+    /// Makes an endpoint that sends `attributes` with each LOGIN and hands requests to `acceptor`.
+    ///
     /// - Throws: `TransportError` when libwebsockets cannot be started.
     package init(
         identity: TunnelIdentity,

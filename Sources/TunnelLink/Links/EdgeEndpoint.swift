@@ -43,9 +43,9 @@ package final class EdgeEndpoint: @unchecked Sendable {
     private var sessions: [SessionID: SessionDriver] = [:]
     private var isDraining = false
 
-    /// - Parameters:
-    ///   - connectHost: the name connectors dial, lower case; logins are bound to it.
-    ///   - certificates: for `connectHost`.
+    /// Makes an endpoint for the name that connectors dial: `connectHost`, lower case, to which logins
+    /// are bound and for which `certificates` are.
+    ///
     /// - Throws: `TransportError` when libwebsockets cannot be started.
     package init(
         connectHost: String,
@@ -122,7 +122,8 @@ package final class EdgeEndpoint: @unchecked Sendable {
 
     func makeLogin() throws(WireError) -> EdgeLogin {
         var random = SystemRandomNumberGenerator()
-        let nonce = (0..<Challenge.nonceBytes).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let nonce = (0..<Challenge.nonceBytes).map { _ in UInt8.random(in: 0...255, using: &random)
+        }
         return try EdgeLogin(
             host: self.connectHost,
             challenge: Challenge(versions: EdgeLogin.versions, nonce: nonce)

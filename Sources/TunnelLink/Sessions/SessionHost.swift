@@ -25,9 +25,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var isTurnOver = false
     private var tasks: [(due: Instant, work: () -> Void)] = []
 
-    /// - Parameters:
-    ///   - group: the loops that streams live on.
-    ///   - acceptor: takes the streams that peers open; nil refuses them all.
+    /// Streams live on the loops of `group`; `acceptor` takes those that peers open, nil refuses them.
     package init(group: any EventLoopGroup, acceptor: (any StreamAcceptor)?, logger: Logger) {
         self.logger = logger
         for eventLoop in group.makeIterator() {
