@@ -102,6 +102,7 @@ let package = Package(
         ),
 
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("TunnelTransportTests", ["TunnelTransport", logging]),
         tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
         tests(
             "TunnelLinkTests",
@@ -113,13 +114,17 @@ let package = Package(
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
         tests(
             "CulvertConnectorTests",
-            ["ConfigurationFile", "CulvertConnector", "HTTPSemantics", crypto]
+            [
+                "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink", "TunnelWire",
+                crypto, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
+            ]
         ),
         tests(
             "CulvertEdgeTests",
             [
-                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", asn1, certificates, crypto,
-                logging, tls, nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", "TunnelLink", "TunnelWire", asn1,
+                certificates, crypto, hpack, http2, logging, tls, nio("NIOConcurrencyHelpers"),
+                nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOTLS"),
             ]
         ),
     ]

@@ -80,6 +80,8 @@ extension HTTP1VisitorHandler: VisitorResponder {
         self.hasUnflushedAnswer = false
         self.writeOutbox(context)
         context.flush()
+        // A buffer that a batch has made large is not kept by a connection that may idle for long.
+        if self.outbox.capacity > 16 * 1024 { self.outbox = ByteBuffer() }
         self.outbox.clear(minimumCapacity: 1024)
         if self.isReceiving { self.noteProgress() }
         if context.channel.isWritable { self.reportDelivered() }

@@ -19,7 +19,7 @@ extension HTTP1VisitorHandler {
         switch self.phase {
         case .http: break
         case .opaque, .closed: return .nothing
-        case .lingering: return .lingering
+        case .lingering: return self.context?.channel.isWritable ?? true ? .lingering : .reader
         }
         if let context, !context.channel.isWritable { return .reader }
         guard let exchange else {
@@ -71,7 +71,10 @@ extension HTTP1VisitorHandler {
             self.exchange?.abandonRequest()
             self.finishConnection(context)
         case .reader: self.checkReader(context)
-        case .halfClosed, .lingering: context.close(promise: nil)
+        case .halfClosed: context.close(promise: nil)
+        case .lingering:
+            guard self.hasReaderMoved(context) else { return context.close(promise: nil) }
+            self.updateDeadline()
         case .nothing: break
         }
     }
@@ -84,13 +87,18 @@ extension HTTP1VisitorHandler {
     /// The channel is full; as long as the kernel has taken some of it since the last look, the
     /// visitor reads.
     private func checkReader(_ context: ChannelHandlerContext) {
-        let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        if let buffered, buffered != self.bufferedAtLastCheck {
-            self.bufferedAtLastCheck = buffered
-            self.lastProgress = .now()
-            return self.updateDeadline()
-        }
+        if self.hasReaderMoved(context) { return self.updateDeadline() }
         self.exchange?.visitorLeft(.cancelled, errorCode: "visitor-too-slow")
         self.breakOff()
+    }
+
+    /// Whether something waits to be written, and less of it than at the last look.
+    private func hasReaderMoved(_ context: ChannelHandlerContext) -> Bool {
+        guard let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
+            buffered > 0, buffered != self.bufferedAtLastCheck
+        else { return false }
+        self.bufferedAtLastCheck = buffered
+        self.lastProgress = .now()
+        return true
     }
 }

@@ -31,6 +31,12 @@ extension HTTP1VisitorHandler {
         if self.isAnswered, exchange.machine.tunnel == .detached {
             return self.stepDrain(exchange, context)
         }
+        if self.isAnswered, exchange.awaitsContinue {
+            // Its body was never asked for: it may come now, or never.
+            exchange.visitorLeft()
+            self.finishConnection(context)
+            return false
+        }
         guard exchange.acceptsBody else { return false }
         return self.stepBody(exchange)
     }
@@ -178,9 +184,10 @@ extension HTTP1VisitorHandler {
             exchange.requestEnded(trailers: nil)
         }
         if self.isAnswered, !self.isReceiving {
+            // What is written still has to leave; `closeOutput` sees to the end.
             self.exchange = nil
-            self.context?.close(promise: nil)
-            self.phase = .closed
+            self.phase = .lingering
+            self.noteProgress()
         }
         return false
     }

@@ -1,0 +1,330 @@
+import HTTPSemantics
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+import TunnelLink
+import TunnelWire
+
+@testable import CulvertEdge
+
+@Suite(.timeLimit(.minutes(1)))
+struct HTTP2VisitorTests {
+    private func run(
+        _ configure: (inout VisitorConfiguration) -> Void = { _ in },
+        _ body: (TestServer, FrameClient) async throws -> Void
+    ) async throws {
+        try await TestServer.run(tls: true, configure) { server in
+            let client = try await FrameClient(server)
+            try await body(server, client)
+            try await client.close()
+        }
+    }
+
+    private static func ping(_ number: UInt8) -> RawFrame {
+        RawFrame(type: RawFrame.ping, payload: [0, 0, 0, 0, 0, 0, 0, number])
+    }
+
+    @Test func windowsAreAnnounced() async throws {
+        try await self.run { _, client in
+            let settings = try await client.frames.first { $0.type == RawFrame.settings }
+            #expect(settings.payload.starts(with: [0, 3, 0, 0, 0, 100]))
+            let window = try await client.frames.first { $0.type == RawFrame.windowUpdate }
+            #expect(window.stream == 0)
+            #expect(window.payload == [0, 0x0F, 0, 1])  // 1 MiB − 65,535
+        }
+    }
+
+    @Test func smallAnswersAreTwoFramesWithEndStreamOnTheLast() async throws {
+        try await self.run { _, client in
+            try await client.send(.request(1, "/hello"), .request(3, "/204"))
+            let data = try await client.frames.first { $0.type == RawFrame.data && $0.stream == 1 }
+            #expect(data.flags & RawFrame.endStream != 0)
+            #expect(data.payload == Array("hello 0".utf8))
+            let head = try await client.frames.first {
+                $0.type == RawFrame.headers && $0.stream == 3
+            }
+            #expect(head.flags & RawFrame.endStream != 0)
+        }
+    }
+
+    @Test func resetByTheVisitorResetsTheStream() async throws {
+        try await self.run { server, client in
+            try await client.send(.request(1, "/hang"), .request(3, "/never"))
+            try await server.router.recorder.first { $0 == .routed("/never", attempt: 1) }
+            let cancel: [UInt8] = [0, 0, 0, 8]
+            try await client.send(
+                RawFrame(type: RawFrame.resetStream, stream: 1, payload: cancel),
+                RawFrame(type: RawFrame.resetStream, stream: 3, payload: cancel)
+            )
+            try await server.router.recorder.first { $0 == .reset(path: "/hang", .cancelled) }
+            try await server.router.recorder.first { $0 == .cancelled }
+            try await server.log.first { $0.path == "/hang" && $0.status == 0 }
+        }
+    }
+
+    @Test func closedConnectionResetsItsStreams() async throws {
+        try await self.run { server, client in
+            try await client.send(.request(1, "/hang"))
+            _ = try await server.router.request("/hang")
+            try await client.close()
+            try await server.router.recorder.first { $0 == .reset(path: "/hang", .cancelled) }
+        }
+    }
+
+    @Test func brokenOriginResetsTheStream() async throws {
+        try await self.run { _, client in
+            try await client.send(.request(1, "/broken"), .request(3, "/short"))
+            for stream in [UInt32(1), 3] {
+                let reset = try await client.frames.first {
+                    $0.type == RawFrame.resetStream && $0.stream == stream
+                }
+                #expect(reset.errorCode == 2)
+            }
+            let ended = client.frames.events.contains {
+                $0.type == RawFrame.data && $0.flags & RawFrame.endStream != 0
+            }
+            #expect(!ended)
+        }
+    }
+
+    @Test func edgeAnswerEndsAnUnfinishedRequestWithoutError() async throws {
+        try await self.run { _, client in
+            try await client.send(.request(1, "/unreachable", method: "POST", end: false))
+            let reset = try await client.frames.first { $0.type == RawFrame.resetStream }
+            #expect(reset.errorCode == 0)
+            let ended = client.frames.events.contains {
+                $0.type == RawFrame.data && $0.flags & RawFrame.endStream != 0
+            }
+            #expect(ended)
+        }
+    }
+
+    @Test func windowIsGrantedOnlyAsTheTunnelTakes() async throws {
+        try await self.run { server, client in
+            let piece = RawFrame(
+                type: RawFrame.data,
+                stream: 1,
+                payload: Array(repeating: 1, count: 16384)
+            )
+            try await client.send(
+                [.request(1, "/stall", method: "PUT", end: false)] + [piece, piece, piece]
+            )
+            try await server.router.recorder.first { $0 == .stalled(piece: 1) }
+            try await client.send(Self.ping(1))
+            try await client.frames.first { $0.type == RawFrame.ping }
+            let granted = client.frames.events.contains {
+                $0.type == RawFrame.windowUpdate && $0.stream == 1
+            }
+            #expect(!granted)
+            let fake = try await server.router.streams.first { _ in true }
+            fake.onLoop { $0.makeWritable() }
+            try await client.frames.first { $0.type == RawFrame.windowUpdate && $0.stream == 1 }
+        }
+    }
+
+    @Test func visitorWithoutWindowHoldsBackItsOwnCredit() async throws {
+        try await self.run { server, client in
+            try await client.send(.request(1, "/big"))
+            try await client.frames.first { $0.type == RawFrame.data }
+            try await client.send(Self.ping(2))
+            try await client.frames.first { $0.type == RawFrame.ping }
+            let consumed = server.router.recorder.events.reduce(0) {
+                if case .consumed("/big", let bytes) = $1 { $0 + bytes } else { $0 }
+            }
+            #expect(consumed <= 65535)
+            let more = RawFrame(type: RawFrame.windowUpdate, stream: 0, payload: [0, 0x10, 0, 0])
+            var same = more
+            same.stream = 1
+            try await client.send(more, same)
+            try await client.frames.first {
+                $0.type == RawFrame.data && $0.flags & RawFrame.endStream != 0
+            }
+        }
+    }
+
+    @Test func drainLetsStreamsFinishAndSaysGoAway() async throws {
+        try await self.run { server, client in
+            try await client.send(.request(1, "/later"))
+            try await server.router.recorder.first { $0 == .routed("/later", attempt: 1) }
+            let draining = Task { await server.server.drain(deadline: .now() + .seconds(30)) }
+            let first = try await client.frames.first { $0.type == RawFrame.goAway }
+            #expect(first.payload.starts(with: [0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]))
+            let ping = try await client.frames.first { $0.type == RawFrame.ping }
+            try await client.send(RawFrame(type: RawFrame.ping, flags: 1, payload: ping.payload))
+            try await client.frames.first {
+                $0.type == RawFrame.goAway && $0.payload.starts(with: [0, 0, 0, 1])
+            }
+            for open in server.router.held.withLockedValue({ $0 }) { open() }
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 1 }
+            try await client.closed()
+            await draining.value
+        }
+    }
+
+    @Test func idleConnectionEndsWithGoAway() async throws {
+        try await self.run {
+            $0.timeouts.keepAlive = .seconds(1)
+        } _: { _, client in
+            try? await client.send(.request(1, "/hello"))
+            let goAway = try await client.frames.first { $0.type == RawFrame.goAway }
+            #expect(goAway.errorCode == 0)
+            try await client.closed()
+        }
+    }
+
+    @Test func slowBodyGets408() async throws {
+        try await self.run {
+            $0.timeouts.bodyIdle = .milliseconds(50)
+        } _: { server, client in
+            try await client.send(.request(1, "/slow", method: "PUT", end: false))
+            try await client.frames.first { $0.type == RawFrame.headers && $0.stream == 1 }
+            try await server.log.first { $0.status == 408 }
+        }
+    }
+}
+
+/// What a hostile HTTP/2 client may try; each ends its stream or its connection.
+@Suite(.timeLimit(.minutes(1)))
+struct HTTP2HostileInputTests {
+    private func isEnded(
+        _ code: UInt32,
+        _ frames: @escaping @Sendable () -> [RawFrame]
+    ) async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send(frames())
+            let goAway = try await client.frames.first { $0.type == RawFrame.goAway }
+            #expect(goAway.errorCode == code)
+            try await client.closed()
+        }
+    }
+
+    @Test func rapidReset() async throws {
+        try await self.isEnded(11) {
+            (0..<250).flatMap { index -> [RawFrame] in
+                let stream = UInt32(2 * index + 1)
+                return [
+                    .request(stream, "/hang"),
+                    RawFrame(type: RawFrame.resetStream, stream: stream, payload: [0, 0, 0, 8]),
+                ]
+            }
+        }
+    }
+
+    @Test func continuationFlood() async throws {
+        try await self.isEnded(11) {
+            var head = RawFrame.request(1, "/")
+            head.flags = 0
+            let more = RawFrame(
+                type: RawFrame.continuation,
+                stream: 1,
+                payload: RawFrame.block([("x", "y")])
+            )
+            return [head] + Array(repeating: more, count: 10)
+        }
+    }
+
+    @Test func settingsFlood() async throws {
+        try await self.isEnded(11) {
+            Array(repeating: RawFrame(type: RawFrame.settings), count: 250)
+        }
+    }
+
+    @Test func pingFlood() async throws {
+        try await self.isEnded(11) {
+            Array(
+                repeating: RawFrame(type: RawFrame.ping, payload: Array(repeating: 0, count: 8)),
+                count: 250
+            )
+        }
+    }
+
+    @Test func priorityFlood() async throws {
+        try await self.isEnded(11) {
+            Array(repeating: RawFrame(type: 2, stream: 1, payload: [0, 0, 0, 0, 1]), count: 250)
+        }
+    }
+
+    @Test func emptyDataFlood() async throws {
+        try await self.isEnded(11) {
+            [.request(1, "/hang", method: "PUT", end: false)]
+                + Array(repeating: RawFrame(type: RawFrame.data, stream: 1), count: 20)
+        }
+    }
+
+    @Test func windowUpdateFlood() async throws {
+        try await self.isEnded(11) {
+            Array(
+                repeating: RawFrame(type: RawFrame.windowUpdate, payload: [0, 0, 0, 1]),
+                count: 1100
+            )
+        }
+    }
+
+    @Test func headerListBomb() async throws {
+        try await self.isEnded(9) {
+            // One field put into the dynamic table, then referred to again and again.
+            let big = String(repeating: "a", count: 4000)
+            let literal = [0x40] + RawFrame.block([("x", big)]).dropFirst()
+            let block = literal + Array(repeating: UInt8(0x80 | 62), count: 12000)
+            return [RawFrame(type: RawFrame.headers, flags: 5, stream: 1, payload: Array(block))]
+        }
+    }
+
+    static let malformed: [[(String, String)]] = [
+        [("transfer-encoding", "chunked")], [("connection", "close")], [("upgrade", "websocket")],
+        [("X-Upper", "1")], [("te", "gzip")], [("content-length", "5")], [("x", "a\r\ny: b")],
+        [("x", "a\u{0}")], [("content-length", "1"), ("content-length", "2")], [("x y", "1")],
+        [(":path", "/again")], [("host", "a"), ("host", "b")],
+    ]
+
+    @Test(arguments: 0..<malformed.count)
+    func malformedRequestIsAStreamError(_ index: Int) async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send(
+                .request(1, "/hidden", Self.malformed[index]),
+                .request(3, "/hello")
+            )
+            let reset = try await client.frames.first { $0.type == RawFrame.resetStream }
+            #expect(reset.stream == 1)
+            #expect(reset.errorCode == 1)
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 3 }
+            #expect(server.router.requests.map(\.path) == ["/hello"])
+            try await client.close()
+        }
+    }
+
+    @Test func tooManyFieldsGet431AndTheConnectionLives() async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            let fields = (0..<101).map { ("x-\($0)", "1") }
+            try await client.send(.request(1, "/hidden", fields), .request(3, "/hello"))
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 3 }
+            try await server.log.first { $0.status == 431 }
+            try await client.close()
+        }
+    }
+
+    @Test func tooManyStreamsEndTheConnectionOrTheStream() async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send((0..<101).map { .request(UInt32(2 * $0 + 1), "/hang") })
+            try await client.frames.first {
+                $0.type == RawFrame.goAway || $0.type == RawFrame.resetStream
+            }
+            #expect(server.router.requests.count <= 100)
+            try await client.close()
+        }
+    }
+
+    @Test func cookieCrumbsAreJoined() async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send(.request(1, "/hello", [("cookie", "a=1"), ("cookie", "b=2")]))
+            let head = try await server.router.request("/hello")
+            #expect(head.fields.values("cookie") == ["a=1; b=2"])
+            try await client.close()
+        }
+    }
+}
