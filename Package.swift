@@ -101,6 +101,7 @@ let package = Package(
             swiftSettings: houseSettings
         ),
 
+        tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
         tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),

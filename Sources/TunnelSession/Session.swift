@@ -78,6 +78,9 @@ package struct Session: ~Copyable {
 
     package var streamCount: Int { self.streams.count }
 
+    /// The streams that are not closed, in no order.
+    package var openStreams: some Sequence<SessionStream> { self.streams.values }
+
     /// DATA bytes received that no reader has consumed.
     package var bufferedBytes: Int { self.receiveWindow.buffered }
 

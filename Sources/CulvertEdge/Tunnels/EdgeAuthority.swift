@@ -40,6 +40,7 @@ package final class EdgeAuthority: SessionAuthority {
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         guard case .success(let admission) = self.directory.admit(login) else { return }
         self.directory.add(session, admission)
+        self.sessionChanged(session, to: .connected)
         self.logger.info(
             "Connector connected",
             metadata: [
@@ -54,8 +55,27 @@ package final class EdgeAuthority: SessionAuthority {
             "Session changed",
             metadata: ["session": "\(session.id)", "state": "\(availability)"]
         )
-        guard availability == .connected else { return }
-        for pool in self.directory.pools(of: session) { pool.wakeWaiters() }
+        let pools = self.directory.pools(of: session)
+        switch availability {
+        case .connected:
+            for pool in pools {
+                pool.wakeWaiters()
+                for other in pool.sessions where other.availability == .waiting {
+                    self.offerMove(from: other)
+                }
+            }
+        case .waiting: self.offerMove(from: session)
+        case .draining, .closed: break
+        }
+    }
+
+    /// A session whose link is gone for a second is likely gone with its process: requests without an
+    /// answer may go to another connector, if one is there.
+    private func offerMove(from session: SessionDriver) {
+        session.ifAway(after: .seconds(1)) { [directory] session in
+            let pools = directory.pools(of: session)
+            if pools.contains(where: { $0.leastLoaded() != nil }) { session.announceAbsence() }
+        }
     }
 
     package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {

@@ -1,6 +1,6 @@
 internal import NIOCore
 internal import Synchronization
-internal import TunnelSession
+package import TunnelSession
 internal import TunnelTransport
 package import TunnelWire
 
@@ -44,6 +44,7 @@ package final class SessionDriver: @unchecked Sendable {
     private(set) var link: TunnelConnection?
     private unowned let host: SessionHost
     private var isDirty = false
+    private var pace = LinkPace()
     /// Told once, on the transport's thread, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
     var onAvailability: ((SessionAvailability) -> Void)?
@@ -62,6 +63,7 @@ package final class SessionDriver: @unchecked Sendable {
 
     func attach(_ connection: TunnelConnection) {
         self.link = connection
+        self.pace = LinkPace()
         self.publish()
         self.markDirty()
     }
@@ -92,6 +94,21 @@ package final class SessionDriver: @unchecked Sendable {
             }
         guard self.state.exchange(new, ordering: .relaxed) != new else { return }
         self.onAvailability?(new)
+    }
+
+    /// Calls `work` on the transport's thread if the session is without a link `delay` from now.
+    ///
+    /// On the transport's thread.
+    package func ifAway(after delay: Interval, _ work: @escaping (SessionDriver) -> Void) {
+        self.host.schedule(at: SessionHost.now + delay) { [weak self] in
+            guard let self, self.availability == .waiting else { return }
+            work(self)
+        }
+    }
+
+    /// Lets the streams' owners know that they might do better elsewhere. On the transport's thread.
+    package func announceAbsence() {
+        for stream in self.session.openStreams { self.deliver(stream) { .away($0) } }
     }
 
     // MARK: Input
@@ -146,9 +163,22 @@ package final class SessionDriver: @unchecked Sendable {
     // MARK: Output
 
     func nextMessage(into buffer: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
-        let count = self.session.nextMessage(into: buffer, now: now)
+        self.keepPace(now: now)
+        let count = self.session.nextMessage(
+            into: buffer,
+            target: self.pace.messageBytes,
+            now: now
+        )
         if self.session.hasEvents || self.session.isClosed { self.markDirty() }
         return count
+    }
+
+    /// Keeps what the socket takes ahead of its time in proportion to what the path delivers.
+    private func keepPace(now: Instant) {
+        guard self.pace.isDue(now: now), let link, let statistics = link.statistics else { return }
+        let rate = statistics.deliveryBytesPerSecond
+        guard self.pace.look(deliveredBytesPerSecond: rate, now: now) else { return }
+        link.setNotSentLowWater(self.pace.unsentBytes)
     }
 
     func markDirty() {

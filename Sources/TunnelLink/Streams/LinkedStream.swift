@@ -130,6 +130,7 @@ final class LinkedStream: TunnelStream {
             self.reportConsumption(self.unreturnedBytes)
             self.finishLoad()
             delegate?.wasReset(self, code: code)
+        case .away: self.delegate?.sessionIsAway(self)
         case .opened: break
         }
     }

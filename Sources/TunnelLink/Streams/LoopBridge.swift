@@ -20,13 +20,14 @@ package final class LoopBridge: @unchecked Sendable {
         case trailers(LinkedStream, ByteBuffer)
         case ended(LinkedStream)
         case sent(LinkedStream, Int)
+        case away(LinkedStream)
         case reset(LinkedStream, ResetCode)
 
         var stream: LinkedStream {
             switch self {
             case .opened(let stream), .head(let stream, _), .data(let stream, _),
                 .trailers(let stream, _), .ended(let stream), .sent(let stream, _),
-                .reset(let stream, _):
+                .away(let stream), .reset(let stream, _):
                 stream
             }
         }

@@ -25,6 +25,13 @@ package protocol TunnelStreamDelegate: AnyObject {
     func receivedAll(on stream: TunnelStream)
     /// ``TunnelStream/isWritable`` has become true again.
     func becameWritable(_ stream: TunnelStream)
+    /// The session has been without a link for a while, and others could take what is not begun:
+    /// who can repeat its request elsewhere may do so, the stream still waits. Ignored by default.
+    func sessionIsAway(_ stream: TunnelStream)
     /// The stream is over in both directions, abruptly; nothing follows.
     func wasReset(_ stream: TunnelStream, code: ResetCode)
+}
+
+extension TunnelStreamDelegate {
+    package func sessionIsAway(_ stream: TunnelStream) {}
 }

@@ -274,6 +274,13 @@ extension VisitorExchange: TunnelStreamDelegate {
         self.responder?.exchangeAdvanced()
     }
 
+    package func sessionIsAway(_ stream: TunnelStream) {
+        guard stream === self.stream, self.machine.sessionAway() == .retry else { return }
+        self.stream = nil
+        stream.reset(.cancelled)
+        self.start()
+    }
+
     package func wasReset(_ stream: TunnelStream, code: ResetCode) {
         guard stream === self.stream else { return }
         self.stream = nil

@@ -320,6 +320,23 @@ extension VisitorExchangeMachine {
         }
     }
 
+    enum AwayResult: Equatable {
+        /// Reset the stream and ask the router again; what is kept is sent again.
+        case retry
+        case stay
+    }
+
+    /// The stream's session has no link, and another one has: worth a try when nothing of an answer
+    /// has come and doing it twice does no harm.
+    mutating func sessionAway() -> AwayResult {
+        guard self.tunnel == .attached, self.response == .none, self.isRepeatable,
+            self.isIdempotent, self.attempt < self.attempts
+        else { return .stay }
+        self.attempt += 1
+        self.tunnel = .routing
+        return .retry
+    }
+
     private mutating func breakResponse() {
         self.tunnel = .detached
         guard self.response != .none else { return }
