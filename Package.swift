@@ -116,14 +116,16 @@ let package = Package(
         tests(
             "CulvertConnectorTests",
             [
-                "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink", "TunnelWire",
+                "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink",
+                "TunnelWire",
                 crypto, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
             ]
         ),
         tests(
             "CulvertEdgeTests",
             [
-                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", "TunnelLink", "TunnelWire", asn1,
+                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", "TunnelLink", "TunnelWire",
+                asn1,
                 certificates, crypto, hpack, http2, logging, tls, nio("NIOConcurrencyHelpers"),
                 nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOTLS"),
             ]

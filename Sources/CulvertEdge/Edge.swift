@@ -81,7 +81,8 @@ package final class Edge: Sendable {
         let router = TunnelRouter(
             directory: self.directory,
             host: self.endpoint.host,
-            maximumWaiting: configuration.limits.waitingRequests
+            maximumWaiting: configuration.limits.waitingRequests,
+            maximumStreams: configuration.limits.streamsPerSession
         )
         let https = try SocketAddress(configuration.listen.https)
         // The redirect needs the port before it is bound; port 0 is for tests, which do not follow it.

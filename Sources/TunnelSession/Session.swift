@@ -29,6 +29,7 @@ package struct Session: ~Copyable {
     var control = Deque<LoggedFrame>()
     var events: [SessionEvent] = []
     var reportDue: [SessionStream] = []
+    var closedStreams: [SessionStream] = []
 
     /// Counted frames processed: what this end acknowledges.
     package internal(set) var processed: UInt64 = 0
@@ -100,6 +101,14 @@ package struct Session: ~Copyable {
     }
 
     package var hasEvents: Bool { !self.events.isEmpty }
+
+    /// The streams that were closed since the last call. No event follows for those whose events have
+    /// been taken: what hangs on them can go.
+    package mutating func takeClosedStreams() -> [SessionStream] {
+        var taken: [SessionStream] = []
+        swap(&taken, &self.closedStreams)
+        return taken
+    }
 
     // MARK: Commands of the owner
 
@@ -280,6 +289,7 @@ package struct Session: ~Copyable {
         stream.incoming.section = nil
         if self.isOwn(stream.id) { self.openedHere -= 1 } else { self.openedByPeer -= 1 }
         self.streams[stream.id] = nil
+        self.closedStreams.append(stream)
     }
 
     /// Delivers nothing more of the peer's direction; its DATA counts as consumed when it comes.
@@ -301,6 +311,7 @@ package struct Session: ~Copyable {
             if !stream.incoming.isDiscarding { self.events.append(.reset(stream, code)) }
             stream.isClosed = true
             stream.outgoing.queue.removeAll()
+            self.closedStreams.append(stream)
         }
         self.streams = [:]
         self.openedHere = 0

@@ -5,35 +5,39 @@ package import TunnelLink
 /// Finds a connector for each request, or lets the request wait for one.
 ///
 /// A request waits when its tunnel exists and no session of it has a link: up to the request's deadline,
-/// and up to `maximumWaiting` requests for each tunnel.
+/// and up to `maximumWaiting` requests for each tunnel. A session with `maximumStreams` under way gets
+/// no more.
 package final class TunnelRouter: RequestRouter {
     private let directory: TunnelDirectory
     private let host: SessionHost
     private let maximumWaiting: Int
+    private let maximumStreams: Int
     /// The requests that wait, by their requesters.
     private let waits = Mutex<[ObjectIdentifier: RouteWait]>([:])
 
-    package init(directory: TunnelDirectory, host: SessionHost, maximumWaiting: Int) {
+    package init(
+        directory: TunnelDirectory,
+        host: SessionHost,
+        maximumWaiting: Int,
+        maximumStreams: Int
+    ) {
         self.directory = directory
         self.host = host
         self.maximumWaiting = maximumWaiting
+        self.maximumStreams = maximumStreams
     }
 
     package func route(_ request: RouteRequest, for requester: any RouteRequester) {
         guard let pool = self.directory.pool(for: request.host) else {
             return requester.routeFailed(.unknownHost)
         }
-        if let stream = self.open(on: pool, eventLoop: request.eventLoop) {
-            return requester.routeFound(stream)
+        guard let session = pool.leastLoaded() else {
+            return self.wait(request, for: requester, pool: pool)
         }
-        self.wait(request, for: requester, pool: pool)
-    }
-
-    private func open(on pool: ConnectorPool, eventLoop: any EventLoop) -> TunnelStream? {
-        guard let session = pool.leastLoaded(), let bridge = self.host.bridge(of: eventLoop) else {
-            return nil
-        }
-        return TunnelStream.new(on: session, bridge: bridge)
+        guard session.load.count < self.maximumStreams,
+            let bridge = self.host.bridge(of: request.eventLoop)
+        else { return requester.routeFailed(.overLimit(retryAfterSeconds: 1)) }
+        requester.routeFound(TunnelStream.new(on: session, bridge: bridge))
     }
 
     package func cancelRoute(of requester: any RouteRequester) {

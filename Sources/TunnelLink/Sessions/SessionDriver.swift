@@ -146,12 +146,6 @@ package final class SessionDriver: @unchecked Sendable {
     private func withStream(_ stream: LinkedStream, _ body: (SessionStream) -> Void) {
         guard let session = stream.port.session else { return }
         body(session)
-        self.releaseIfClosed(session)
-    }
-
-    /// Breaks the cycle between the two halves of a stream that is over.
-    private func releaseIfClosed(_ stream: SessionStream) {
-        if stream.isClosed { stream.owner = nil }
     }
 
     /// Processes a frame that followed the login; the link is closed on a breach.
@@ -193,6 +187,8 @@ package final class SessionDriver: @unchecked Sendable {
         if self.session.hasEvents {
             for event in self.session.takeEvents() { self.dispatch(event, now: now) }
         }
+        // Breaks the cycle between the two halves of each stream that is over.
+        for stream in self.session.takeClosedStreams() { stream.owner = nil }
         if let link = self.link, self.session.wantsToSend(now: now) { link.wantsToWrite() }
         if self.session.isClosed, !self.session.wantsToSend(now: now) { self.closeLink() }
     }
@@ -240,10 +236,5 @@ package final class SessionDriver: @unchecked Sendable {
         // The owner is never anything else: `open` and `dispatch` alone set it.
         guard let owner = owner as? LinkedStream else { return }
         self.host.deliver(delivery(owner), to: owner.bridge)
-        self.releaseLater(stream)
-    }
-
-    private func releaseLater(_ stream: SessionStream) {
-        if stream.isClosed { self.host.releaseAfterTurn(stream) }
     }
 }

@@ -19,7 +19,6 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var drivers: [ObjectIdentifier: SessionDriver] = [:]
     private var dirty: [SessionDriver] = []
     private var filledBridges: [LoopBridge] = []
-    private var closedStreams: [SessionStream] = []
     private var roundRobin = 0
     private var timer: Instant?
     private var isTurnOver = false
@@ -85,8 +84,6 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         defer { self.isTurnOver = true }
         for bridge in self.filledBridges { bridge.deliver() }
         self.filledBridges.removeAll(keepingCapacity: true)
-        for stream in self.closedStreams { stream.owner = nil }
-        self.closedStreams.removeAll(keepingCapacity: true)
     }
 
     package var nextDeadline: UInt64? { self.timer?.nanoseconds }
@@ -143,9 +140,6 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     func deliver(_ delivery: LoopBridge.Delivery, to bridge: LoopBridge) {
         if bridge.add(delivery) { self.filledBridges.append(bridge) }
     }
-
-    /// Keeps the owner of a stream that is over until the turn's last event for it is out.
-    func releaseAfterTurn(_ stream: SessionStream) { self.closedStreams.append(stream) }
 
     /// Streams of peers take turns over the loops.
     func nextBridge() -> LoopBridge {
