@@ -74,6 +74,7 @@ let package = Package(
             ]
         ),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
+        house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
             "CulvertConnector",
             [
@@ -85,17 +86,19 @@ let package = Package(
         house(
             "CulvertEdge",
             [
-                "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
+                "CLinux", "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink",
+                "TunnelSession",
                 "TunnelTransport", "TunnelWire", asn1, certificates, crypto, deque, hpack, http2,
-                logging, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOHTTP1"),
-                nio("NIOPosix"), nio("NIOTLS"),
+                logging, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOTLS"),
             ]
         ),
         .executableTarget(
             name: "culvert",
             dependencies: [
                 "ConfigurationFile", "CulvertConnector", "CulvertEdge", "HTTPSemantics",
-                "TunnelLink", "TunnelTransport", "TunnelWire", arguments, logging, signals,
+                "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire", arguments, logging,
+                signals,
                 nio("NIOCore"), nio("NIOPosix"),
             ],
             swiftSettings: houseSettings
@@ -103,6 +106,7 @@ let package = Package(
 
         tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
         tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
         tests(

@@ -3,6 +3,7 @@ internal import HTTPSemantics
 package import Logging
 package import NIOCore
 internal import NIOPosix
+package import StatusServer
 internal import Synchronization
 internal import TunnelLink
 internal import TunnelSession
@@ -20,6 +21,8 @@ package final class Edge: Sendable {
     package struct Addresses: Sendable {
         package var https: SocketAddress
         package var http: SocketAddress?
+        /// Where `/metrics`, `/healthz` and `/readyz` are; nil when off.
+        package var metrics: SocketAddress?
     }
 
     package let addresses: Addresses
@@ -31,17 +34,20 @@ package final class Edge: Sendable {
     private let visitors: VisitorServer
     private let door: FrontDoor
     private let plainListener: (any Channel)?
+    private let status: StatusServer?
+    private let isStopping = Flag()
     private let logger: Logger
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// `issued` makes certificates on demand, for a development edge; `accessLog` is told of each
+    /// `metrics` counts what happens. `issued` makes certificates on demand, for a development edge; `accessLog` is told of each
     /// request at its end, on a visitor's event loop.
     ///
     /// - Throws: what keeps it from starting: a certificate, a port, a hostname that two tunnels have.
     package init(
         _ configuration: EdgeConfiguration,
         issued: IssuedCertificates? = nil,
+        metrics: EdgeMetrics,
         group: any EventLoopGroup,
         logger: Logger,
         accessLog: (@Sendable (AccessRecord) -> Void)? = nil
@@ -74,6 +80,7 @@ package final class Edge: Sendable {
             authority: EdgeAuthority(
                 directory: self.directory,
                 publicURL: { publicPort.url(of: $0) },
+                metrics: metrics.sessions,
                 logger: logger
             ),
             logger: logger
@@ -93,7 +100,10 @@ package final class Edge: Sendable {
             ),
             router: router,
             isAuthoritative: { certificates.sameCertificate(serverName: $0, host: $1) },
-            accessLog: accessLog
+            accessLog: { record in
+                metrics.count(record)
+                accessLog?(record)
+            }
         )
         let counter = ConnectionCounter(limits: .init(configuration.limits))
         self.door = Self.makeDoor(
@@ -114,7 +124,24 @@ package final class Edge: Sendable {
             visitors: self.visitors,
             group: group
         )
-        self.addresses = Addresses(https: bound, http: self.plainListener?.localAddress)
+        metrics.observe(visitors: self.visitors, directory: self.directory)
+        let isStopping = self.isStopping
+        var statusAddress: SocketAddress?
+        if let address = configuration.listen.metrics {
+            let routes = StatusRoutes.edge(metrics.registry) {
+                isStopping.isSet ? "the edge is stopping" : nil
+            }
+            let status = StatusServer(routes: routes, logger: logger)
+            statusAddress = try await status.start(on: (address.host, address.port), group: group)
+            self.status = status
+        } else {
+            self.status = nil
+        }
+        self.addresses = Addresses(
+            https: bound,
+            http: self.plainListener?.localAddress,
+            metrics: statusAddress
+        )
     }
 
     private static func makeDoor(
@@ -209,12 +236,14 @@ package final class Edge: Sendable {
     ///
     /// Returns when all is over, at the latest after the grace period.
     package func drain() async {
+        self.isStopping.set()
         self.door.stopAccepting()
         try? await self.plainListener?.close()
         await self.visitors.drain(
             deadline: .now() + TimeAmount(self.configuration.gracePeriod)
         )
         self.stop()
+        await self.status?.stop()
     }
 
     /// Stops at once; requests under way fail.
@@ -230,6 +259,46 @@ package struct EdgeStartError: Error, CustomStringConvertible {
     package var message: String
 
     package var description: String { self.message }
+}
+
+/// Set once, read anywhere.
+private final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { self.value.load(ordering: .relaxed) }
+
+    func set() { self.value.store(true, ordering: .relaxed) }
+}
+
+extension EdgeMetrics {
+    fileprivate func count(_ record: AccessRecord) {
+        self.requestEnded(
+            status: record.status,
+            host: record.errorCode == "hostname-unknown" ? nil : record.host,
+            bytesIn: record.requestBytes,
+            bytesOut: record.responseBytes,
+            nanoseconds: record.durationNanoseconds,
+            error: record.errorCode
+        )
+    }
+
+    fileprivate func observe(visitors: VisitorServer, directory: TunnelDirectory) {
+        self.observe(
+            visitorConnections: { visitors.connectionCount },
+            tunnels: {
+                directory.report.map { row in
+                    let states = row.sessions.map(\.availability)
+                    return Tunnel(
+                        name: row.name,
+                        connectedSessions: states.count { $0 == .connected },
+                        interruptedSessions: states.count { $0 == .waiting },
+                        streams: row.sessions.reduce(0) { $0 + $1.load.count },
+                        waitingRequests: row.waiting
+                    )
+                }
+            }
+        )
+    }
 }
 
 /// The port that public URLs name; known once the listener is bound.

@@ -6,6 +6,7 @@ import HTTPSemantics
 import Logging
 import NIOCore
 import NIOPosix
+import StatusServer
 
 /// `culvert edge`: the public side.
 struct EdgeCommand: AsyncParsableCommand {
@@ -47,6 +48,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
             metadata: [
                 "https": "\(edge.addresses.https)",
                 "http": "\(edge.addresses.http.map { "\($0)" } ?? "off")",
+                "metrics": "\(edge.addresses.metrics.map { "\($0)" } ?? "off")",
             ]
         )
         try await Service.run(serve: { await edge.maintain() }, drain: { await edge.drain() })
@@ -64,6 +66,7 @@ func startEdge(
         return try await Edge(
             configuration,
             issued: issued,
+            metrics: EdgeMetrics(version: buildVersion),
             group: MultiThreadedEventLoopGroup.singleton,
             logger: logger,
             accessLog: configuration.accessLog ? writeLine : nil

@@ -62,7 +62,7 @@ struct HTTPCommand: AsyncParsableCommand {
         let showsRequests = isatty(STDERR_FILENO) == 1
         try await runConnector(
             options,
-            gracePeriod: configuration.gracePeriod,
+            configuration: configuration,
             logger: Logger(label: "culvert"),
             onState: { announcer.tell($0) },
             onRecord: { if showsRequests { RequestLine.show($0) } }

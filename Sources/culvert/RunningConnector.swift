@@ -3,6 +3,7 @@ import CulvertConnector
 import Foundation
 import Logging
 import NIOPosix
+import StatusServer
 import Synchronization
 import TunnelLink
 import TunnelTransport
@@ -69,27 +70,37 @@ func connectorOptions(
 /// - Throws: `Failure` with the edge's words.
 func runConnector(
     _ options: Connector.Options,
-    gracePeriod: Duration,
+    configuration: ConnectorConfiguration,
     logger: Logger,
     onState: @escaping @Sendable (ConnectorState) -> Void,
     onRecord: @escaping @Sendable (ExchangeRecord) -> Void
 ) async throws {
     let connector: Connector
+    let status = ConnectorStatus()
     do {
         connector = try Connector(
             options,
             group: MultiThreadedEventLoopGroup.singleton,
             logger: logger,
-            onState: onState,
-            onRecord: onRecord
+            onState: { state in
+                status.note(state)
+                onState(state)
+            },
+            onRecord: { record in
+                status.note(record)
+                onRecord(record)
+            }
         )
+        if let address = configuration.metrics {
+            try await status.serve(on: address, logger: logger)
+        }
     } catch {
         throw Failure("\(error)")
     }
     do {
         try await Service.run(
             serve: { try await connector.run() },
-            drain: { await connector.drain(grace: gracePeriod) }
+            drain: { await connector.drain(grace: configuration.gracePeriod) }
         )
     } catch let refusal as Refusal {
         throw Failure("The edge refuses this connector: \(refusal.message)")

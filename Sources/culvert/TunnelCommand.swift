@@ -62,7 +62,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
         let options = try connectorOptions(configuration, file: file)
         try await runConnector(
             options,
-            gracePeriod: configuration.gracePeriod,
+            configuration: configuration,
             logger: logger,
             onState: { _ in },
             onRecord: { record in

@@ -1,5 +1,6 @@
 internal import HTTPSemantics
 package import Logging
+package import StatusServer
 internal import Synchronization
 package import TunnelLink
 package import TunnelSession
@@ -10,13 +11,16 @@ package final class EdgeAuthority: SessionAuthority {
     private let directory: TunnelDirectory
     /// Where visitors reach a hostname, for a person to click.
     private let publicURL: @Sendable (String) -> String
+    private let metrics: SessionMetrics
     private let logger: Logger
 
     package init(
         directory: TunnelDirectory,
         publicURL: @escaping @Sendable (_ host: String) -> String,
+        metrics: SessionMetrics,
         logger: Logger
     ) {
+        self.metrics = metrics
         self.directory = directory
         self.publicURL = publicURL
         self.logger = logger
@@ -29,6 +33,7 @@ package final class EdgeAuthority: SessionAuthority {
             for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
             return .success(SessionGrant(tunnel: admission.tunnel.name, attributes: attributes))
         case .failure(let refusal):
+            self.metrics.loginRefused(code: refusal.code.rawValue)
             self.logger.info(
                 "Login refused",
                 metadata: ["peer": "\(peer)", "reason": "\(refusal.message)"]
@@ -40,7 +45,8 @@ package final class EdgeAuthority: SessionAuthority {
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         guard case .success(let admission) = self.directory.admit(login) else { return }
         self.directory.add(session, admission)
-        self.sessionChanged(session, to: .connected)
+        self.metrics.sessionOpened()
+        self.wake(session)
         self.logger.info(
             "Connector connected",
             metadata: [
@@ -55,17 +61,24 @@ package final class EdgeAuthority: SessionAuthority {
             "Session changed",
             metadata: ["session": "\(session.id)", "state": "\(availability)"]
         )
-        let pools = self.directory.pools(of: session)
         switch availability {
         case .connected:
-            for pool in pools {
-                pool.wakeWaiters()
-                for other in pool.sessions where other.availability == .waiting {
-                    self.offerMove(from: other)
-                }
-            }
-        case .waiting: self.offerMove(from: session)
+            self.metrics.sessionResumed()
+            self.wake(session)
+        case .waiting:
+            self.metrics.linkLost()
+            self.offerMove(from: session)
         case .draining, .closed: break
+        }
+    }
+
+    /// A session can be used: for requests that wait, and for those of other sessions that are away.
+    private func wake(_ session: SessionDriver) {
+        for pool in self.directory.pools(of: session) {
+            pool.wakeWaiters()
+            for other in pool.sessions where other.availability == .waiting {
+                self.offerMove(from: other)
+            }
         }
     }
 
@@ -80,6 +93,7 @@ package final class EdgeAuthority: SessionAuthority {
 
     package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
         self.directory.remove(session)
+        self.metrics.sessionClosed()
         self.logger.info(
             "Connector gone",
             metadata: ["session": "\(session.id)", "reason": "\(reason)"]

@@ -1,0 +1,36 @@
+/// All series of one name.
+struct MetricFamily: Sendable {
+    enum Kind: String, Sendable {
+        case counter
+        case gauge
+        case histogram
+    }
+
+    /// Where the values of a series, or of several, are.
+    enum Source: Sendable {
+        case counter(Counter)
+        case gauge(Gauge)
+        case histogram(DurationHistogram)
+        /// Asked at each scrape.
+        case reading(@Sendable () -> Double)
+    }
+
+    let name: String
+    let help: String
+    let kind: Kind
+    /// In the order of their registration; labels are unique.
+    var series: [(labels: MetricLabels, source: Source)] = []
+    /// Series that come and go, after the fixed ones.
+    var readings: (@Sendable () -> [MetricSample])?
+}
+
+/// One value of a series that is read at a scrape.
+package struct MetricSample: Sendable {
+    package var labels: MetricLabels
+    package var value: Double
+
+    package init(_ labels: MetricLabels, _ value: Double) {
+        self.labels = labels
+        self.value = value
+    }
+}

@@ -1,0 +1,85 @@
+/// The series of a connector. Any thread; what is counted for each request is counted without a lock.
+package final class ConnectorMetrics: Sendable {
+    package let registry: MetricsRegistry
+    private let requests: RequestMetrics
+    /// To be told of logins, sessions and links.
+    package let sessions: SessionMetrics
+    private let dialsSucceeded: Counter
+    private let dialsFailed: Counter
+
+    /// - Parameters:
+    ///   - version: Of this program, for `culvert_build_info`.
+    ///   - registry: Gets the series, those of the process too.
+    package init(version: String, registry: MetricsRegistry = MetricsRegistry()) {
+        self.registry = registry
+        self.requests = RequestMetrics(registry, prefix: "culvert_connector")
+        self.sessions = SessionMetrics(registry, prefix: "culvert_connector")
+        func dials(_ result: String) -> Counter {
+            registry.counter(
+                "culvert_connector_dials_total",
+                help: "Attempts to reach the edge, by whether they ended in a login.",
+                labels: ["result": result]
+            )
+        }
+        self.dialsSucceeded = dials("success")
+        self.dialsFailed = dials("failure")
+        registry.gauge(
+            "culvert_build_info",
+            help: "1, with the version of this program.",
+            labels: ["version": version]
+        ).set(1)
+        ProcessMetrics.register(in: registry)
+    }
+
+    /// An attempt to reach the edge is over: with a login, or without.
+    package func dialEnded(isLoggedIn: Bool) {
+        (isLoggedIn ? self.dialsSucceeded : self.dialsFailed).increment()
+    }
+
+    /// Counts an exchange with an origin at its end: see `RequestMetrics`.
+    package func requestEnded(
+        status: Int,
+        host: String?,
+        bytesIn: Int,
+        bytesOut: Int,
+        nanoseconds: Int64,
+        error: String?
+    ) {
+        self.requests.requestEnded(
+            status: status,
+            host: host,
+            bytesIn: bytesIn,
+            bytesOut: bytesOut,
+            nanoseconds: nanoseconds,
+            error: error
+        )
+    }
+
+    /// Adds what is read at each scrape, on any thread.
+    ///
+    /// - Parameters:
+    ///   - readyConnections: Links that are up and logged in.
+    ///   - streams: Under way.
+    ///   - idleOriginConnections: Kept for the next request.
+    package func observe(
+        readyConnections: @escaping @Sendable () -> Int,
+        streams: @escaping @Sendable () -> Int,
+        idleOriginConnections: @escaping @Sendable () -> Int
+    ) {
+        self.registry.gauge(
+            "culvert_connector_ready_connections",
+            help: "Links to the edge that are up and logged in.",
+            reading: { Double(readyConnections()) }
+        )
+        self.registry.gauge(
+            "culvert_connector_streams",
+            help: "Streams from the edge under way.",
+            reading: { Double(streams()) }
+        )
+        self.registry.gauge(
+            "culvert_connector_idle_origin_connections",
+            help: "Connections to origins kept for the next request.",
+            reading: { Double(idleOriginConnections()) }
+        )
+    }
+}

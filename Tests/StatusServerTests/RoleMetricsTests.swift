@@ -1,0 +1,159 @@
+import Testing
+
+@testable import StatusServer
+
+@Suite("The series of edge and connector")
+struct RoleMetricsTests {
+    @Test("An edge's exchanges are counted by status, host and error")
+    func edgeRequests() throws {
+        let metrics = EdgeMetrics(version: "1.2")
+        func end(_ status: Int, _ host: String?, error: String? = nil) {
+            metrics.requestEnded(
+                status: status,
+                host: host,
+                bytesIn: 10,
+                bytesOut: 100,
+                nanoseconds: 2_000_000,
+                error: error
+            )
+        }
+        end(200, "a.example")
+        end(204, "a.example")
+        end(101, "a.example")
+        end(502, "b.example", error: "origin-unreachable")
+        end(404, nil, error: "hostname-unknown")
+        end(404, "unknown")
+        end(0, "a.example", error: "connection-lost")
+        let read = try Exposition(metrics.registry.render())
+        #expect(read["culvert_edge_requests_total", ["code": "1xx"]] == 1)
+        #expect(read["culvert_edge_requests_total", ["code": "2xx"]] == 2)
+        #expect(read["culvert_edge_requests_total", ["code": "3xx"]] == 0)
+        #expect(read["culvert_edge_requests_total", ["code": "none"]] == 1)
+        #expect(read["culvert_edge_request_duration_seconds_count"] == 6)
+        #expect(read["culvert_edge_request_body_bytes_total"] == 70)
+        #expect(read["culvert_edge_response_body_bytes_total"] == 700)
+        let hosts = "culvert_edge_host_requests_total"
+        #expect(read[hosts, ["host": "a.example", "code": "2xx"]] == 2)
+        #expect(read[hosts, ["host": "b.example", "code": "5xx"]] == 1)
+        #expect(read[hosts, ["host": "unknown", "code": "4xx"]] == 2)
+        #expect(
+            read["culvert_edge_host_response_body_bytes_total", ["host": "a.example"]] == 400
+        )
+        #expect(
+            read["culvert_edge_host_request_duration_seconds_total", ["host": "a.example"]]
+                == 0.006
+        )
+        let errors = "culvert_edge_request_errors_total"
+        #expect(read[errors, ["error": "origin-unreachable"]] == 1)
+        #expect(read["culvert_build_info", ["version": "1.2"]] == 1)
+    }
+
+    @Test("The 1,001st hostname is other, and so is every one after it")
+    func manyHosts() throws {
+        let metrics = EdgeMetrics(version: "1")
+        for index in 0..<1_200 {
+            metrics.requestEnded(
+                status: 200,
+                host: "h\(index).example",
+                bytesIn: 0,
+                bytesOut: 1,
+                nanoseconds: 1,
+                error: "error-\(index)"
+            )
+        }
+        let read = try Exposition(metrics.registry.render())
+        #expect(read.family("culvert_edge_host_requests_total")?.samples.count == 1_001)
+        #expect(read["culvert_edge_host_requests_total", ["host": "other", "code": "2xx"]] == 200)
+        #expect(read.family("culvert_edge_request_errors_total")?.samples.count == 65)
+    }
+
+    @Test("Statuses that are none do not trap", arguments: [-1, 0, 99, 600, 999, Int.max, .min])
+    func oddStatus(status: Int) throws {
+        let metrics = EdgeMetrics(version: "1")
+        metrics.requestEnded(
+            status: status,
+            host: "",
+            bytesIn: -1,
+            bytesOut: .max,
+            nanoseconds: .min,
+            error: ""
+        )
+        let read = try Exposition(metrics.registry.render())
+        #expect(read["culvert_edge_requests_total", ["code": "none"]] == 1)
+    }
+
+    @Test("Sessions, links, resumes and refusals", arguments: UInt16(0)...9)
+    func sessions(code: UInt16) throws {
+        let metrics = EdgeMetrics(version: "1")
+        metrics.sessions.sessionOpened()
+        metrics.sessions.linkLost()
+        metrics.sessions.sessionResumed()
+        metrics.sessions.sessionClosed()
+        metrics.sessions.loginRefused(code: code)
+        let read = try Exposition(metrics.registry.render())
+        for name in ["sessions_opened", "sessions_closed", "sessions_resumed", "links_lost"] {
+            #expect(read["culvert_edge_\(name)_total"] == 1)
+        }
+        let reasons = [
+            2: "unknown_key", 3: "bad_signature", 7: "malformed", 8: "other", 9: "other",
+        ]
+        let refusals = try #require(read.family("culvert_edge_login_refusals_total"))
+        #expect(refusals.samples.map(\.value).reduce(0, +) == 1)
+        if let reason = reasons[Int(code)] {
+            #expect(read["culvert_edge_login_refusals_total", ["reason": reason]] == 1)
+        }
+    }
+
+    @Test("Tunnels are read at the scrape; those of one name are added, the rest is other")
+    func tunnels() throws {
+        let metrics = EdgeMetrics(version: "1")
+        @Sendable func tunnel(_ name: String) -> EdgeMetrics.Tunnel {
+            .init(
+                name: name,
+                connectedSessions: 1,
+                interruptedSessions: 2,
+                streams: 3,
+                waitingRequests: 4
+            )
+        }
+        metrics.observe(
+            visitorConnections: { 7 },
+            tunnels: { [tunnel("b"), tunnel("a"), tunnel("b")] }
+        )
+        let read = try Exposition(metrics.registry.render())
+        #expect(read["culvert_edge_visitor_connections"] == 7)
+        #expect(read["culvert_edge_tunnel_streams", ["tunnel": "a"]] == 3)
+        #expect(read["culvert_edge_tunnel_streams", ["tunnel": "b"]] == 6)
+        #expect(
+            read["culvert_edge_tunnel_sessions", ["tunnel": "b", "state": "interrupted"]] == 4
+        )
+        #expect(read["culvert_edge_tunnel_waiting_requests", ["tunnel": "b"]] == 8)
+        let many = EdgeMetrics.bounded((0..<1_500).map { tunnel("t\($0)") } + [tunnel("other")])
+        #expect(many.count == 1_001)
+        #expect(many.last?.name == "other")
+        #expect(many.reduce(0) { $0 + $1.streams } == 4_503)
+    }
+
+    @Test("A connector's series")
+    func connector() throws {
+        let metrics = ConnectorMetrics(version: "1")
+        metrics.dialEnded(isLoggedIn: true)
+        metrics.dialEnded(isLoggedIn: false)
+        metrics.dialEnded(isLoggedIn: false)
+        metrics.requestEnded(
+            status: 200,
+            host: "a",
+            bytesIn: 1,
+            bytesOut: 2,
+            nanoseconds: 3,
+            error: nil
+        )
+        metrics.observe(readyConnections: { 1 }, streams: { 5 }, idleOriginConnections: { 6 })
+        let read = try Exposition(metrics.registry.render())
+        #expect(read["culvert_connector_dials_total", ["result": "failure"]] == 2)
+        #expect(read["culvert_connector_ready_connections"] == 1)
+        #expect(read["culvert_connector_streams"] == 5)
+        #expect(read["culvert_connector_idle_origin_connections"] == 6)
+        #expect(read["culvert_connector_requests_total", ["code": "2xx"]] == 1)
+    }
+}
