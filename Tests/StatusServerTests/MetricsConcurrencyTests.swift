@@ -51,10 +51,12 @@ struct MetricsConcurrencyTests {
     @Test("Two loops meet at new names: one value for each name, nothing lost, the limit kept")
     func table() async throws {
         let registry = MetricsRegistry()
+        let counter = registry.counter("race_total", help: "R.")
         let table = BoundedTable { Counter() }
         try await self.race(registry, count: 40_000) { loop, turn in
             // The loops go through the same names, 2,000 of them, in step and apart.
             table["host\((turn + loop * (turn / 8_000)) % 2_000)"].increment()
+            counter.increment()
         }
         let entries = table.entries
         #expect(entries.count == 1_001)

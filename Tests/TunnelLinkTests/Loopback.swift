@@ -43,6 +43,8 @@ final class OpenAuthority: SessionAuthority {
         return .success(SessionGrant(tunnel: "test", attributes: ["tunnel": "test"]))
     }
 
+    func loginRefused(_ refusal: Refusal, peer: String) {}
+
     func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         self.sessions.withLock { $0.append(session) }
     }

@@ -32,14 +32,16 @@ package final class EdgeAuthority: SessionAuthority {
             var attributes: HTTPFields = ["tunnel": admission.tunnel.name]
             for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
             return .success(SessionGrant(tunnel: admission.tunnel.name, attributes: attributes))
-        case .failure(let refusal):
-            self.metrics.loginRefused(code: refusal.code.rawValue)
-            self.logger.info(
-                "Login refused",
-                metadata: ["peer": "\(peer)", "reason": "\(refusal.message)"]
-            )
-            return .failure(refusal)
+        case .failure(let refusal): return .failure(refusal)
         }
+    }
+
+    package func loginRefused(_ refusal: Refusal, peer: String) {
+        self.metrics.loginRefused(code: refusal.code.rawValue)
+        self.logger.info(
+            "Login refused",
+            metadata: ["peer": "\(peer)", "reason": "\(refusal.message)"]
+        )
     }
 
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {

@@ -23,6 +23,8 @@ package struct SessionGrant: Sendable {
 package protocol SessionAuthority: AnyObject, Sendable {
     /// Whether the holder of a key, proven by its signature, may have a session.
     func authorize(_ login: Login, peer: String) -> Result<SessionGrant, Refusal>
+    /// A login was refused, by ``authorize(_:peer:)`` or before it came to that.
+    func loginRefused(_ refusal: Refusal, peer: String)
     func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login)
     func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability)
     func sessionClosed(_ session: SessionDriver, reason: CloseReason)
@@ -131,6 +133,19 @@ package final class EdgeEndpoint: @unchecked Sendable {
     }
 
     func admit(
+        _ request: EdgeLogin.Request,
+        peer: String,
+        connection: TunnelConnection,
+        now: Instant
+    ) -> Result<Admission, Refusal> {
+        let result = self.check(request, peer: peer, connection: connection, now: now)
+        if case .failure(let refusal) = result {
+            self.authority.loginRefused(refusal, peer: peer)
+        }
+        return result
+    }
+
+    private func check(
         _ request: EdgeLogin.Request,
         peer: String,
         connection: TunnelConnection,

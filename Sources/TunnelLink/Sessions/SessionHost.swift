@@ -17,6 +17,8 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private(set) var bridges: [LoopBridge] = []
 
     private var drivers: [ObjectIdentifier: SessionDriver] = [:]
+    /// The commands being applied; its room is used again and again.
+    private var batch: [LoopBridge.Command] = []
     private var dirty: [SessionDriver] = []
     private var filledBridges: [LoopBridge] = []
     private var roundRobin = 0
@@ -72,9 +74,9 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     package func transportWoke(now: UInt64) {
         self.isTurnOver = false
         let now = Instant(nanoseconds: now)
-        var batch: [LoopBridge.Command] = []
-        self.commands.withLock { swap(&$0, &batch) }
-        for command in batch { command.driver.apply(command, now: now) }
+        self.commands.withLock { swap(&$0, &self.batch) }
+        for command in self.batch { command.driver.apply(command, now: now) }
+        self.batch.removeAll(keepingCapacity: true)
         self.settle(now: now)
         if let timer = self.timer, now >= timer { self.fireTimers(now: now) }
     }

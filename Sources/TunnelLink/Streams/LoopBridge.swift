@@ -6,7 +6,7 @@ internal import TunnelWire
 /// Carries what streams of one event loop say to the transport's thread, and what it answers, in
 /// batches: one lock and at most one wake-up for each batch and direction.
 ///
-/// SAFETY: `outbox` and `touched` belong to the event loop, `deliveries` to the transport's thread;
+/// SAFETY: `outbox`, `touched` and `batch` belong to the event loop, `deliveries` to the transport's thread;
 /// `inbox` is behind a lock; the rest is constant.
 package final class LoopBridge: @unchecked Sendable {
     /// What the transport's thread tells the loop.
@@ -59,6 +59,8 @@ package final class LoopBridge: @unchecked Sendable {
     private var outbox: [Command] = []
     private var isDelivering = false
     private var touched: [LinkedStream] = []
+    /// The deliveries of the round; its room is used again and again.
+    private var batch: [Delivery] = []
 
     private var deliveries: [Delivery] = []
     private let inbox = Mutex(Inbox())
@@ -86,13 +88,12 @@ package final class LoopBridge: @unchecked Sendable {
     }
 
     private func deliverInbox() {
-        var batch: [Delivery] = []
-        self.inbox.withLock {
-            $0.isScheduled = false
-            swap(&batch, &$0.deliveries)
+        self.inbox.withLock { inbox in
+            inbox.isScheduled = false
+            swap(&self.batch, &inbox.deliveries)
         }
         self.isDelivering = true
-        for delivery in batch {
+        for delivery in self.batch {
             let stream = delivery.stream
             if case .opened = delivery { self.acceptor?.accept(stream) }
             stream.receive(delivery)
@@ -105,6 +106,7 @@ package final class LoopBridge: @unchecked Sendable {
             stream.delegate?.receivedAll(on: stream)
         }
         self.touched.removeAll(keepingCapacity: true)
+        self.batch.removeAll(keepingCapacity: true)
         self.isDelivering = false
         self.flush()
     }

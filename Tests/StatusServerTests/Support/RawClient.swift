@@ -37,6 +37,12 @@ final class RawClient: Sendable {
         return true
     }
 
+    /// Whether the server answers or closes before `milliseconds` have passed.
+    func hears(within milliseconds: CInt) -> Bool {
+        var entry = pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, milliseconds) > 0
+    }
+
     func finish() { shutdown(self.descriptor, CInt(SHUT_WR)) }
 
     /// Up to `count` bytes; fewer at the end or a reset.
