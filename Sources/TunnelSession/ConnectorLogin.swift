@@ -44,7 +44,11 @@ package struct ConnectorLogin {
             return .answer(version: common.upperBound)
         case (.answered, .welcome):
             self.state = .over
-            return .welcomed(try Welcome(payload: frame.payload))
+            let welcome = try Welcome(payload: frame.payload)
+            guard EdgeLogin.versions.contains(welcome.version) else {
+                throw WireError(.unexpectedFrame, "WELCOME to version \(welcome.version)")
+            }
+            return .welcomed(welcome)
         case (.waiting, .refused), (.answered, .refused):
             self.state = .over
             return .refused(try Refusal(payload: frame.payload))

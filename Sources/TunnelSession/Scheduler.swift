@@ -9,6 +9,8 @@ internal import DequeModule
 struct Scheduler {
     static let lightBytes = 32 << 10
     static let forgivenBytesPerSecond: UInt64 = 32 << 10
+    /// A debt is never larger, so that a stream that pauses is light again after four seconds.
+    static let largestDebtBytes = 160 << 10
     static let turnBytes = 16_000
     static let lightTurnsPerBulkTurn = 4
 
@@ -16,6 +18,8 @@ struct Scheduler {
     private var bulk = Deque<SessionStream>()
     private var waitingForSessionCredit: [SessionStream] = []
     private var lightBytesSinceBulk = 0
+    /// Streams in a queue that were closed since it was last swept.
+    private var closedCount = 0
 
     var isEmpty: Bool { self.light.isEmpty && self.bulk.isEmpty }
 
@@ -36,9 +40,23 @@ struct Scheduler {
             self.light.append(stream)
         } else {
             stream.turn.queue = .bulk
-            stream.turn.deficit = Self.turnBytes
+            // What the last turn went over is taken off this one: equal shares for unequal frames.
+            stream.turn.deficit = min(stream.turn.deficit, 0) + Self.turnBytes
             self.bulk.append(stream)
         }
+    }
+
+    /// A stream was closed that may be in a queue. It leaves with its turn, or when as many have gathered
+    /// as are still open: a queue that does not move (no link, no credit) must not keep them all.
+    mutating func noteClosed(_ stream: SessionStream) {
+        guard stream.turn.queue != .none else { return }
+        self.closedCount += 1
+        let total = self.light.count + self.bulk.count + self.waitingForSessionCredit.count
+        guard self.closedCount >= 64, self.closedCount * 2 > total else { return }
+        self.closedCount = 0
+        self.light.removeAll { $0.isClosed }
+        self.bulk.removeAll { $0.isClosed }
+        self.waitingForSessionCredit.removeAll { $0.isClosed }
     }
 
     /// The stream whose turn it is; tell the outcome with ``served(_:bytes:hasMore:)`` or
@@ -70,7 +88,7 @@ struct Scheduler {
     /// The front stream sent so many bytes and has more to send, or not.
     mutating func served(_ stream: SessionStream, bytes: Int, hasMore: Bool, now: Instant) {
         stream.forgive(now: now)
-        stream.turn.recentBytes += bytes
+        stream.turn.recentBytes = min(stream.turn.recentBytes + bytes, Self.largestDebtBytes)
         if stream.turn.queue == .bulk {
             self.lightBytesSinceBulk = 0
             stream.turn.deficit -= bytes

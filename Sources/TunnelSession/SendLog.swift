@@ -55,7 +55,7 @@ struct SendLog {
     /// DATA payload that waits for acknowledgement.
     private(set) var dataBytes = 0
 
-    /// DATA bytes that may wait: the peer's session window.
+    /// DATA bytes that may wait before nothing new is added.
     let maximumDataBytes: Int
 
     init(maximumDataBytes: Int) { self.maximumDataBytes = maximumDataBytes }
@@ -66,7 +66,7 @@ struct SendLog {
     var total: UInt64 { self.acknowledged + UInt64(self.frames.count) }
 
     var isFull: Bool {
-        self.frames.count >= Self.maximumFrames || self.dataBytes >= self.maximumDataBytes
+        self.frames.count >= Self.maximumFrames || self.dataBytes > self.maximumDataBytes
     }
 
     /// The next frame this link has not sent.

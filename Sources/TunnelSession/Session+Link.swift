@@ -28,10 +28,13 @@ struct Acknowledgement {
     var pendingFrames = 0
     var pendingDataBytes = 0
     var since: Instant?
+    /// Whether it has waited long enough.
+    var isOverdue = false
 
     /// Whether it should go out without waiting for company.
     var isUrgent: Bool {
-        self.pendingFrames >= Self.frames || self.pendingDataBytes >= Self.dataBytes
+        self.isOverdue || self.pendingFrames >= Self.frames
+            || self.pendingDataBytes >= Self.dataBytes
     }
 }
 
@@ -44,7 +47,7 @@ extension Session {
 
     /// The link is gone; the session waits for another one for its resume window.
     package mutating func linkWasLost(now: Instant) {
-        guard !self.isClosed, self.link.isUp else { return }
+        guard self.link.isUp else { return }
         self.link = LinkState(now: now)
         self.link.isUp = false
         self.acknowledgement = Acknowledgement()
@@ -79,7 +82,8 @@ extension Session {
         var deadline = self.link.lastReceived + self.configuration.livenessTimeout
         if self.link.isReportedDead { return nil }
         if !self.link.pingDue { deadline = min(deadline, self.nextPing) }
-        if let since = self.acknowledgement.since {
+        // One that is urgent waits for the link, not for time: a timer would only spin.
+        if let since = self.acknowledgement.since, !self.acknowledgement.isUrgent {
             deadline = min(deadline, since + self.configuration.acknowledgementDelay)
         }
         return deadline
@@ -95,6 +99,11 @@ extension Session {
         guard self.link.isUp else {
             if now >= self.link.since + self.configuration.resumeWindow { self.finish(.expired) }
             return
+        }
+        if let since = self.acknowledgement.since,
+            now >= since + self.configuration.acknowledgementDelay
+        {
+            self.acknowledgement.isOverdue = true
         }
         if now >= self.link.lastReceived + self.configuration.livenessTimeout {
             if !self.link.isReportedDead { self.events.append(.linkIsDead) }

@@ -6,7 +6,8 @@ extension Session {
     /// for their reader do not keep 16,000 alive.
     private static let copiedBelowBytes = 4_096
 
-    /// Processes one frame of the link.
+    /// Processes one frame of the link. Without a link there is none to process: what the old one still
+    /// yields after ``linkWasLost(now:)`` is dropped, since the peer will send it again.
     ///
     /// - Throws: the peer's breach of the protocol. The session is then over: a
     ///   ``SessionEvent/closed(_:)`` is among the events.
@@ -14,9 +15,13 @@ extension Session {
         _ frame: FrameDecoder.Frame,
         now: Instant
     ) throws(WireError) {
-        guard !self.isClosed else { return }
-        do {
+        guard !self.isClosed, self.link.isUp else { return }
+        do throws(WireError) {
             try self.process(frame, now: now)
+            // Each answer that a peer provokes (credit, a refusal) waits here while the log is full.
+            guard self.control.count <= SendLog.maximumFrames else {
+                throw WireError(.badCount, "\(self.control.count) frames wait for acknowledgements")
+            }
             guard frame.header.type.isCounted else { return }
             self.processed += 1
             self.acknowledgement.pendingFrames += 1
@@ -44,9 +49,7 @@ extension Session {
         case .ack: try self.log.acknowledge(frame.payload.integer)
         case .ping: self.link.pongDue = frame.payload.integer
         case .pong: self.receivePong(frame.payload.integer, now: now)
-        case .drain:
-            if !self.isPeerDraining { self.events.append(.peerDraining) }
-            self.isPeerDraining = true
+        case .drain: self.peerDrains()
         case .close: try self.receiveClose(frame)
         case .challenge, .login, .welcome, .refused:
             throw WireError(.unexpectedFrame, "\(frame.header.type) after the login")
@@ -68,10 +71,13 @@ extension Session {
         guard let section = try self.section(frame, of: stream) else { return }
         let isInterim = !stream.incoming.isRequest && section.isInterimHead
         if isInterim {
+            guard !frame.header.flags.contains(.end) else {
+                throw WireError(.unexpectedFrame, "END with an interim head on stream \(id)")
+            }
             stream.incoming.interimHeads += 1
-            guard stream.incoming.interimHeads <= WireLimits.interimHeads,
-                !frame.header.flags.contains(.end)
-            else { throw WireError(.unexpectedFrame, "too many interim heads on stream \(id)") }
+            guard stream.incoming.interimHeads <= WireLimits.interimHeads else {
+                throw WireError(.unexpectedFrame, "too many interim heads on stream \(id)")
+            }
         } else {
             stream.incoming.phase = .body
         }
@@ -84,7 +90,7 @@ extension Session {
         _ id: StreamID,
         now: Instant
     ) throws(WireError) -> SessionStream? {
-        if let stream = self.streams[id] { return stream }
+        if let stream = try self.openStream(id, "HEAD") { return stream }
         guard !self.isOwn(id), id.rawValue > self.highestPeerStreamID else {
             try self.checkClosedStream(id, "HEAD")
             return nil
@@ -137,7 +143,7 @@ extension Session {
         guard self.receiveWindow.receive(count) else {
             throw WireError(.creditExceeded, "DATA beyond the session's credit, on stream \(id)")
         }
-        guard let stream = self.streams[id] else {
+        guard let stream = try self.openStream(id, "DATA") else {
             try self.checkClosedStream(id, "DATA")
             self.consumedBySession(count, now: now)
             return
@@ -168,7 +174,7 @@ extension Session {
         now: Instant
     ) throws(WireError) {
         let id = frame.header.stream
-        guard let stream = self.streams[id] else {
+        guard let stream = try self.openStream(id, "TRAILERS") else {
             return try self.checkClosedStream(id, "TRAILERS")
         }
         guard stream.incoming.phase == .body else {
@@ -192,8 +198,13 @@ extension Session {
 
     private mutating func receiveReset(_ frame: FrameDecoder.Frame) throws(WireError) {
         let id = frame.header.stream
-        guard let stream = self.streams[id] else { return try self.checkClosedStream(id, "RESET") }
-        let code = frame.payload.getInteger(at: frame.payload.readerIndex, as: UInt16.self) ?? 0
+        guard let stream = try self.openStream(id, "RESET") else {
+            return try self.checkClosedStream(id, "RESET")
+        }
+        var payload = frame.payload
+        guard let (code, detail) = payload.readMultipleIntegers(as: (UInt16, UInt16).self),
+            payload.readableBytes == Int(detail)
+        else { throw WireError(.malformed, "RESET of stream \(id) does not parse") }
         if !stream.incoming.isDiscarding {
             self.events.append(.reset(stream, ResetCode(rawValue: code)))
         }
@@ -205,7 +216,9 @@ extension Session {
         now: Instant
     ) throws(WireError) {
         let id = frame.header.stream
-        guard let stream = self.streams[id] else { return try self.checkClosedStream(id, "CREDIT") }
+        guard let stream = try self.openStream(id, "STREAM_CREDIT") else {
+            return try self.checkClosedStream(id, "STREAM_CREDIT")
+        }
         // A limit below an earlier one is late, and a huge one means no limit.
         let limit = min(frame.payload.integer, UInt64(Int64.max))
         guard limit > stream.outgoing.limit else { return }
@@ -223,17 +236,29 @@ extension Session {
     private mutating func receiveClose(_ frame: FrameDecoder.Frame) throws(WireError) {
         var payload = frame.payload
         guard let (code, length) = payload.readMultipleIntegers(as: (UInt16, UInt16).self),
+            payload.readableBytes == Int(length),
             let reason = payload.readString(length: Int(length))
         else { throw WireError(.malformed, "CLOSE does not parse") }
         self.finish(.closedByPeer(CloseCode(rawValue: code), reason))
     }
 
+    /// The stream with this id, if it is open.
+    ///
+    /// - Throws: `unexpectedFrame` when this end has opened it but the peer cannot know that yet.
+    private func openStream(_ id: StreamID, _ what: String) throws(WireError) -> SessionStream? {
+        guard let stream = self.streams[id] else { return nil }
+        guard !self.isUnknownToPeer(stream) else { throw Self.neverOpened(id, what) }
+        return stream
+    }
+
+    private static func neverOpened(_ id: StreamID, _ what: String) -> WireError {
+        WireError(.unexpectedFrame, "\(what) on stream \(id), which was never opened")
+    }
+
     /// A frame for a stream that is not open: late if the stream was open once, else an error.
     private func checkClosedStream(_ id: StreamID, _ what: String) throws(WireError) {
         let highest = self.isOwn(id) ? self.nextStreamID - 1 : self.highestPeerStreamID
-        guard id.rawValue <= highest else {
-            throw WireError(.unexpectedFrame, "\(what) on stream \(id), which was never opened")
-        }
+        guard id.rawValue <= highest else { throw Self.neverOpened(id, what) }
     }
 }
 
@@ -242,7 +267,7 @@ extension ByteBuffer {
     fileprivate var integer: UInt64 { self.getInteger(at: self.readerIndex) ?? 0 }
 
     /// Whether this section is a response head with a 1xx status other than 101.
-    fileprivate var isInterimHead: Bool {
+    var isInterimHead: Bool {
         guard let kind = self.getInteger(at: self.readerIndex, as: UInt8.self), kind == 2,
             let status = self.getInteger(at: self.readerIndex + 1, as: UInt16.self)
         else { return false }

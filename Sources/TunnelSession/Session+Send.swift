@@ -6,11 +6,20 @@ extension Session {
     /// A DATA frame is not begun in less room than this, so that a message's tail makes no crumbs.
     private static let leastDataRoom = FrameHeader.byteCount + 512
 
+    /// No logged frame is larger, so that each fits into a message beside ACK, PONG and PING: one that
+    /// is sent again over the next link would otherwise wait for a message that needs none of them.
+    private static let largestFrame = WireLimits.messageBytes - 3 * (FrameHeader.byteCount + 8)
+
     /// Whether ``nextMessage(into:target:now:)`` would yield something.
     package func wantsToSend(now: Instant) -> Bool {
         guard self.link.isUp else { return false }
-        if !self.control.isEmpty || self.log.hasUntransmitted { return true }
-        guard !self.isClosed else { return false }
+        if let reason = self.closeReason {
+            // What came before this end's own CLOSE still goes; any other end is silent at once.
+            guard case .closedHere = reason else { return false }
+            return self.log.hasUntransmitted || !self.control.isEmpty
+        }
+        if self.log.hasUntransmitted { return true }
+        if !self.control.isEmpty, !self.log.isFull { return true }
         if self.link.pingDue || self.link.pongDue != nil || self.acknowledgement.isUrgent {
             return true
         }
@@ -51,7 +60,10 @@ extension Session {
                 guard !self.isClosed else { break }
                 let room = min(message.room, target - message.count)
                 guard room >= Self.leastDataRoom || message.count == 0,
-                    self.logNextPiece(room: max(room, Self.leastDataRoom), now: now)
+                    self.logNextPiece(
+                        room: min(max(room, Self.leastDataRoom), Self.largestFrame),
+                        now: now
+                    )
                 else { break }
             }
         }

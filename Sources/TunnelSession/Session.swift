@@ -67,7 +67,12 @@ package struct Session: ~Copyable {
         self.role = role
         self.configuration = configuration
         self.peerLimits = peerLimits
-        self.log = SendLog(maximumDataBytes: Int(peerLimits.sessionWindowBytes))
+        self.log = SendLog(
+            maximumDataBytes: min(
+                Int(peerLimits.sessionWindowBytes),
+                configuration.maximumUnacknowledgedBytes
+            )
+        )
         self.link = LinkState(now: now)
         self.nextStreamID = role == .connector ? 1 : 2
         let window = Int(configuration.limits.sessionWindowBytes)
@@ -129,8 +134,14 @@ package struct Session: ~Copyable {
         return stream
     }
 
-    /// Queues a further head section: the accepting end's answer, or an interim one before it.
+    /// Queues a further head section: the accepting end's answer, or an interim one before it. Interim
+    /// ones beyond ``WireLimits/interimHeads`` are left out: an origin's flood of them must not break
+    /// the session.
     package mutating func send(head: ByteBuffer, on stream: SessionStream, now: Instant) {
+        if head.isInterimHead {
+            guard stream.outgoing.interimHeads < WireLimits.interimHeads else { return }
+            stream.outgoing.interimHeads += 1
+        }
         self.queue(.head(head), on: stream, now: now)
     }
 
@@ -163,7 +174,9 @@ package struct Session: ~Copyable {
         }
         switch piece {
         case .trailers, .end: stream.outgoing.isEndQueued = true
-        case .head, .data: break
+        case .data(let bytes):
+            if stream.outgoing.joinLast(bytes) { return self.schedule(stream, now: now) }
+        case .head: break
         }
         stream.outgoing.queue.append(piece)
         self.schedule(stream, now: now)
@@ -203,7 +216,8 @@ package struct Session: ~Copyable {
         )
     }
 
-    /// Gives a stream up in both directions; no event follows for it.
+    /// Gives a stream up in both directions; no event follows for it, not even one that was waiting to
+    /// be taken, and what its reader still held counts as consumed.
     ///
     /// An accepting end that has ended its own direction, its answer, still gets it across whole: the
     /// reset follows it, and says that the rest of the request is not wanted.
@@ -246,9 +260,9 @@ package struct Session: ~Copyable {
     package mutating func close(_ code: CloseCode, reason: String) {
         guard !self.isClosed else { return }
         var payload = ByteBuffer()
-        let text = reason.utf8.prefix(512)
-        payload.writeMultipleIntegers(code.rawValue, UInt16(text.count))
-        payload.writeBytes(text)
+        let text = reason.prefix(utf8Bytes: 512)
+        payload.writeMultipleIntegers(code.rawValue, UInt16(text.utf8.count))
+        payload.writeSubstring(text)
         self.finish(.closedHere(code))
         self.control = [
             LoggedFrame(type: .close, flags: [], stream: .session, payload: .bytes(payload))
@@ -290,12 +304,39 @@ package struct Session: ~Copyable {
         if self.isOwn(stream.id) { self.openedHere -= 1 } else { self.openedByPeer -= 1 }
         self.streams[stream.id] = nil
         self.closedStreams.append(stream)
+        self.scheduler.noteClosed(stream)
     }
 
-    /// Delivers nothing more of the peer's direction; its DATA counts as consumed when it comes.
-    func discardIncoming(of stream: SessionStream) {
+    /// Delivers nothing more of the peer's direction: its DATA counts as consumed when it comes, and
+    /// so does what the owner, or an event that was not taken, still holds. The owner may say so again.
+    mutating func discardIncoming(of stream: SessionStream) {
+        guard !stream.incoming.isDiscarding else { return }
         stream.incoming.isDiscarding = true
         stream.incoming.section = nil
+        self.events.removeAll { $0.stream === stream }
+        let now = self.link.lastReceived
+        let held = stream.incoming.window.buffered
+        _ = stream.incoming.window.consume(held, roundTrip: nil, mayGrow: false, now: now)
+        self.consumedBySession(held, now: now)
+    }
+
+    /// Whether the stream waits here for its first frame to go out.
+    func isUnknownToPeer(_ stream: SessionStream) -> Bool {
+        self.isOwn(stream.id) && !stream.outgoing.hasBegun
+    }
+
+    /// The peer takes no more streams: those it has not heard of go elsewhere.
+    ///
+    /// So an acknowledged DRAIN means that no stream is still to come, see ``isDrained``.
+    mutating func peerDrains() {
+        guard !self.isPeerDraining else { return }
+        self.isPeerDraining = true
+        self.events.append(.peerDraining)
+        let waiting = self.streams.values.filter { self.isUnknownToPeer($0) }
+        for stream in waiting.sorted(by: { $0.id < $1.id }) {
+            self.close(stream)
+            self.events.append(.reset(stream, .refused))
+        }
     }
 
     /// Ends the session and fails its streams.
@@ -308,7 +349,10 @@ package struct Session: ~Copyable {
             case .expired, .protocolError: .sessionLost
             }
         for stream in self.streams.values.sorted(by: { $0.id < $1.id }) {
-            if !stream.incoming.isDiscarding { self.events.append(.reset(stream, code)) }
+            if !stream.incoming.isDiscarding {
+                let isUntouched = self.isUnknownToPeer(stream)
+                self.events.append(.reset(stream, isUntouched ? .refused : code))
+            }
             stream.isClosed = true
             stream.outgoing.queue.removeAll()
             self.closedStreams.append(stream)
@@ -318,5 +362,15 @@ package struct Session: ~Copyable {
         self.openedByPeer = 0
         self.control.removeAll()
         self.events.append(.closed(reason))
+    }
+}
+
+extension String {
+    /// The longest beginning, in whole scalars, of at most so many bytes of UTF-8.
+    fileprivate func prefix(utf8Bytes limit: Int) -> Substring {
+        guard self.utf8.count > limit else { return self[...] }
+        var end = self.utf8.index(self.startIndex, offsetBy: limit)
+        while end.samePosition(in: self.unicodeScalars) == nil { self.utf8.formIndex(before: &end) }
+        return self[..<end]
     }
 }

@@ -17,6 +17,9 @@ package struct SessionConfiguration: Sendable {
     )
     /// A stream's receive window never grows beyond this. Default 4 MiB.
     package var maximumStreamWindowBytes = 4 << 20
+    /// DATA kept until the peer acknowledges it: the peer's session window, but never more than this,
+    /// whatever window the peer claims; then the session waits. Default 32 MiB.
+    package var maximumUnacknowledgedBytes = 32 << 20
     /// A PING goes out this long after the last one, or after the last receipt. Default 5 s.
     package var pingInterval = Interval.seconds(5)
     /// A link on which nothing arrived for so long is dead. Default 15 s.

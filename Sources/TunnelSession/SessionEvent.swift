@@ -13,7 +13,8 @@ package enum SessionEvent {
     case trailers(SessionStream, ByteBuffer)
     /// The peer's direction is complete.
     case ended(SessionStream)
-    /// The stream is over in both directions; nothing follows for it.
+    /// The stream is over in both directions; nothing follows for it. The code is `refused` when the
+    /// peer never heard of the stream.
     case reset(SessionStream, ResetCode)
     /// So many body bytes have left the stream's send queue since the last report.
     case sent(SessionStream, bytes: Int)
@@ -24,6 +25,19 @@ package enum SessionEvent {
     case linkIsDead
     /// The session is over, and a ``reset(_:_:)`` came for each of its streams.
     case closed(CloseReason)
+}
+
+extension SessionEvent {
+    /// The stream that the event is about.
+    var stream: SessionStream? {
+        switch self {
+        case .opened(let stream), .head(let stream, _), .data(let stream, _),
+            .trailers(let stream, _), .ended(let stream), .reset(let stream, _),
+            .sent(let stream, _):
+            stream
+        case .peerDraining, .linkIsDead, .closed: nil
+        }
+    }
 }
 
 /// Why a session is over.

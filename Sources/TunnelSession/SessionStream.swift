@@ -44,10 +44,26 @@ package final class SessionStream {
         var isOver = false
         /// Anything of the stream is in the log: the peer knows, or will know, of it.
         var hasBegun = false
+        var interimHeads = 0
         /// RESET with this code follows what is queued.
         var resetAfterEnd: ResetCode?
 
         var credit: Int { Int(self.limit - self.sentBytes) }
+
+        /// Small pieces are joined up to so many bytes: each would keep the buffer alive that it was
+        /// read into, and cost a frame.
+        static let joinedBytes = 2_048
+
+        /// Adds body bytes to the last piece, if both are small body pieces.
+        mutating func joinLast(_ bytes: ByteBuffer) -> Bool {
+            guard case .data(var last) = self.queue.last,
+                last.readableBytes + bytes.readableBytes <= Self.joinedBytes
+            else { return false }
+            self.queue.removeLast()
+            last.writeImmutableBuffer(bytes)
+            self.queue.append(.data(last))
+            return true
+        }
     }
 
     /// What the peer has sent, and may send.

@@ -5,11 +5,15 @@ package import NIOCore
 package enum FieldBlock {
     /// Appends `fields` to `buffer`.
     ///
-    /// - Throws: `badLength` when a name is empty or over 32,767 bytes, or a value over 65,535.
+    /// - Throws: `badLength` when a name is empty or over 32,767 bytes, a value over 65,535, or there
+    ///   are more than ``WireLimits/fields``.
     package static func write(
         _ fields: HTTPFields,
         to buffer: inout ByteBuffer
     ) throws(WireError) {
+        guard fields.count <= WireLimits.fields else {
+            throw WireError(.badLength, "\(fields.count) fields")
+        }
         for field in fields.storage {
             try Self.write(name: field.name, to: &buffer)
             try buffer.writeText16(field.value)

@@ -69,9 +69,12 @@ package struct FrameDecoder {
 
     /// Copies an incomplete rest out of the message it came in, so that it does not keep it alive.
     private mutating func keepRest() {
+        guard self.pending.readableBytes > 0 else {
+            self.pending = ByteBuffer()
+            return
+        }
         guard !self.isOwned else { return }
-        self.pending =
-            self.pending.readableBytes == 0 ? ByteBuffer() : ByteBuffer(buffer: self.pending)
+        self.pending = ByteBuffer(buffer: self.pending)
         self.isOwned = true
     }
 }

@@ -47,6 +47,11 @@ extension Login {
     ) throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer(string: "culvert.v1 login\0")
         try buffer.writeText16(host)
+        // Both parts end in attributes of any length: without a length, bytes could change sides.
+        guard let count = UInt16(exactly: challenge.readableBytes) else {
+            throw WireError(.badLength, "a CHALLENGE of \(challenge.readableBytes) bytes")
+        }
+        buffer.writeInteger(count)
         buffer.writeImmutableBuffer(challenge)
         buffer.writeImmutableBuffer(login)
         return buffer
