@@ -92,7 +92,6 @@ package final class Edge: Sendable {
             maximumStreams: configuration.limits.streamsPerSession
         )
         let https = try SocketAddress(configuration.listen.https)
-        // The redirect needs the port before it is bound; port 0 is for tests, which do not follow it.
         self.visitors = VisitorServer(
             configuration: VisitorConfiguration(
                 configuration,
@@ -120,6 +119,7 @@ package final class Edge: Sendable {
         publicPort.set(bound.port ?? 443)
         self.plainListener = try await Self.listenPlain(
             configuration,
+            httpsPort: bound.port ?? 443,
             counter: counter,
             visitors: self.visitors,
             group: group
@@ -177,10 +177,13 @@ package final class Edge: Sendable {
 
     private static func listenPlain(
         _ configuration: EdgeConfiguration,
+        httpsPort: Int,
         counter: ConnectionCounter,
         visitors: VisitorServer,
         group: any EventLoopGroup
     ) async throws -> (any Channel)? {
+        let plain: PlainPolicy =
+            configuration.listen.plain == .serve ? .serve : .redirect(httpsPort: httpsPort)
         guard let address = configuration.listen.http else { return nil }
         let trusted = configuration.trustedProxies
         return try await ServerBootstrap(group: group)
@@ -202,7 +205,7 @@ package final class Edge: Sendable {
                         ),
                         port: Int(peer.port)
                     )
-                    try visitors.accept(channel, info, tls: nil)
+                    try visitors.accept(channel, info, tls: nil, plain: plain)
                 }
             }
             .bind(to: SocketAddress(address))

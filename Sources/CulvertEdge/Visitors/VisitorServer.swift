@@ -43,9 +43,14 @@ package final class VisitorServer: Sendable {
     ///   - visitor: What the front door knows; its permit is released when the channel has closed.
     ///   - tls: The context of the server name's certificate, with ALPN `h2` and `http/1.1`; nil for
     ///     a connection without TLS.
+    ///   - plain: what a connection without TLS gets; the configuration's policy when nil.
     /// - Throws: what NIO throws when the channel is closed already; the permit is then released.
-    package func accept(_ channel: any Channel, _ visitor: VisitorInfo, tls: NIOSSLContext?) throws
-    {
+    package func accept(
+        _ channel: any Channel,
+        _ visitor: VisitorInfo,
+        tls: NIOSSLContext?,
+        plain: PlainPolicy? = nil
+    ) throws {
         channel.eventLoop.preconditionInEventLoop()
         let key = ObjectIdentifier(channel)
         let isDraining = self.connections.withLockedValue { connections in
@@ -68,7 +73,7 @@ package final class VisitorServer: Sendable {
             )
         } else {
             let redirectPort: Int? =
-                if case .redirect(let port) = self.configuration.plain { port } else { nil }
+                if case .redirect(let port) = plain ?? self.configuration.plain { port } else { nil }
             let handler = HTTP1VisitorHandler(
                 server: self,
                 visitor: visitor,
