@@ -79,7 +79,6 @@ final class LinkedStream: TunnelStream {
         self.consumedBytes += bytes
         self.unreportedConsumption += bytes
         if self.port.isFinished {
-            // Nobody waits for it: it leaves with the loop's next batch.
             self.reportConsumption(self.unreportedConsumption)
         } else if self.unreportedConsumption >= Self.creditBatchBytes {
             self.reportConsumption(self.unreportedConsumption)
@@ -157,8 +156,8 @@ final class LinkedStream: TunnelStream {
 
     private func finishIfComplete() {
         guard self.isSendingOver, self.isReceivingOver else { return }
-        self.reportConsumption(self.unreportedConsumption)
         self.finishLoad()
+        self.reportConsumption(self.unreportedConsumption)
     }
 
     private func finishLoad() {
@@ -175,7 +174,11 @@ final class LinkedStream: TunnelStream {
         guard bytes > 0 else { return }
         self.consumedBytes += bytes - self.unreportedConsumption
         self.unreportedConsumption = 0
-        self.bridge.queue(.consumed(self, bytes))
+        if self.port.isFinished {
+            self.bridge.queueIdly(.consumed(self, bytes))
+        } else {
+            self.bridge.queue(.consumed(self, bytes))
+        }
     }
 }
 

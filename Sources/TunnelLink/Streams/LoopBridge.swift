@@ -6,7 +6,7 @@ internal import TunnelWire
 /// Carries what streams of one event loop say to the transport's thread, and what it answers, in
 /// batches: one lock and at most one wake-up for each batch and direction.
 ///
-/// SAFETY: `outbox`, `touched` and `batch` belong to the event loop, `deliveries` to the transport's thread;
+/// SAFETY: `outbox`, `idleCommands`, `touched` and `batch` belong to the event loop, `deliveries` to the transport's thread;
 /// `inbox` is behind a lock; the rest is constant.
 package final class LoopBridge: @unchecked Sendable {
     /// What the transport's thread tells the loop.
@@ -56,7 +56,12 @@ package final class LoopBridge: @unchecked Sendable {
     private let host: SessionHost
     private let acceptor: (any StreamAcceptor)?
 
+    /// Credit of less than 16 KiB each: so the session is never owed more than 1 MiB.
+    private static let maximumIdleCommands = 64
+
     private var outbox: [Command] = []
+    /// How many of the outbox nobody waits for.
+    private var idleCommands = 0
     private var isDelivering = false
     private var touched: [LinkedStream] = []
     /// The deliveries of the round; its room is used again and again.
@@ -75,9 +80,19 @@ package final class LoopBridge: @unchecked Sendable {
 
     func queue(_ command: Command) { self.outbox.append(command) }
 
+    /// Queues what nobody waits for, the rest of a finished stream's credit: it does not wake the other
+    /// thread by itself.
+    func queueIdly(_ command: Command) {
+        self.outbox.append(command)
+        self.idleCommands += 1
+    }
+
     func flush() {
         // Within a round of deliveries everything leaves together at its end.
-        guard !self.outbox.isEmpty, !self.isDelivering else { return }
+        guard !self.isDelivering else { return }
+        let isWaitedFor = self.outbox.count > self.idleCommands
+        guard isWaitedFor || self.idleCommands >= Self.maximumIdleCommands else { return }
+        self.idleCommands = 0
         self.host.submit(&self.outbox)
     }
 

@@ -25,19 +25,23 @@ final class TransportMailbox: Sendable {
 
     private struct Contents {
         var jobs: [Job] = []
-        var bell: Bell?
         var isStopping = false
         var isClosed = false
     }
 
     private let attention = Atomic<UInt8>(Attention.awake)
     private let contents = Mutex(Contents())
+    /// Set with the first job; lets a turn without jobs do without the lock.
+    private let hasJobs = Atomic<Bool>(false)
+    /// A lock of its own: the thread that the bell wakes runs straight to `contents`.
+    private let bell = Mutex<Bell?>(nil)
 
     /// Queues work and rings; false once the thread has looked for the last time.
     func post(_ job: @escaping Job) -> Bool {
         let accepted = self.contents.withLock { contents in
             guard !contents.isClosed else { return false }
             contents.jobs.append(job)
+            self.hasJobs.store(true, ordering: .releasing)
             return true
         }
         if accepted { self.ring() }
@@ -48,8 +52,8 @@ final class TransportMailbox: Sendable {
     func ring() {
         let before = self.attention.exchange(Attention.rung, ordering: .acquiringAndReleasing)
         guard before == Attention.asleep else { return }
-        self.contents.withLock { contents in
-            if let bell = contents.bell { culvert_loop_wake(bell.loop) }
+        self.bell.withLock { bell in
+            if let bell { culvert_loop_wake(bell.loop) }
         }
     }
 
@@ -63,7 +67,7 @@ final class TransportMailbox: Sendable {
 
     func attach(_ loop: culvert_loop_ref) {
         let bell = Bell(loop: loop)
-        self.contents.withLock { $0.bell = bell }
+        self.bell.withLock { $0 = bell }
     }
 
     var isStopping: Bool { self.contents.withLock { $0.isStopping } }
@@ -84,8 +88,9 @@ final class TransportMailbox: Sendable {
     }
 
     func takeJobs() -> [Job] {
-        self.contents.withLock { contents in
-            guard !contents.jobs.isEmpty else { return [] }
+        guard self.hasJobs.load(ordering: .acquiring) else { return [] }
+        return self.contents.withLock { contents in
+            self.hasJobs.store(false, ordering: .relaxed)
             let jobs = contents.jobs
             contents.jobs = []
             return jobs
@@ -94,9 +99,9 @@ final class TransportMailbox: Sendable {
 
     /// After this nothing is accepted and nothing rings; returns what was still queued.
     func close() -> [Job] {
-        self.contents.withLock { contents in
+        self.bell.withLock { $0 = nil }
+        return self.contents.withLock { contents in
             contents.isClosed = true
-            contents.bell = nil
             let jobs = contents.jobs
             contents.jobs = []
             return jobs
