@@ -108,6 +108,11 @@ let package = Package(
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
+        .testTarget(
+            name: "SystemTests",
+            exclude: ["Programs"],
+            swiftSettings: houseSettings
+        ),
         tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
         tests(
             "TunnelLinkTests",

@@ -34,6 +34,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        let signals = await Service.trapSignals()
         let configuration: EdgeConfiguration
         do {
             configuration = try EdgeConfiguration.load(file: self.config)
@@ -51,7 +52,11 @@ struct EdgeRunCommand: AsyncParsableCommand {
                 "metrics": "\(edge.addresses.metrics.map { "\($0)" } ?? "off")",
             ]
         )
-        try await Service.run(serve: { await edge.maintain() }, drain: { await edge.drain() })
+        try await Service.run(
+            until: signals,
+            serve: { await edge.maintain() },
+            drain: { await edge.drain() }
+        )
     }
 }
 

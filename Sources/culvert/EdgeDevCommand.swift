@@ -33,6 +33,7 @@ struct EdgeDevCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        let signals = await Service.trapSignals()
         let logger = self.logging.logger()
         let directory = DevelopmentDirectory(path: self.dir)
         let authority: DevelopmentAuthority
@@ -56,10 +57,15 @@ struct EdgeDevCommand: AsyncParsableCommand {
               connect something:  culvert http 3000\(directory.option)
               its authority:      \(authority.authorityPath)
               trust it in curl:   curl --cacert \(authority.authorityPath) https://…
+              http redirects:     \(edge.addresses.http.map { "port \($0.port ?? 0)" } ?? "off")
             """
         )
         flushStandardOutput()
-        try await Service.run(serve: { await edge.maintain() }, drain: { await edge.drain() })
+        try await Service.run(
+            until: signals,
+            serve: { await edge.maintain() },
+            drain: { await edge.drain() }
+        )
     }
 
     private func configuration(

@@ -75,6 +75,7 @@ func runConnector(
     onState: @escaping @Sendable (ConnectorState) -> Void,
     onRecord: @escaping @Sendable (ExchangeRecord) -> Void
 ) async throws {
+    let signals = await Service.trapSignals()
     let connector: Connector
     let status = ConnectorStatus()
     do {
@@ -99,6 +100,7 @@ func runConnector(
     }
     do {
         try await Service.run(
+            until: signals,
             serve: { try await connector.run() },
             drain: { await connector.drain(grace: configuration.gracePeriod) }
         )

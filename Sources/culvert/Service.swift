@@ -2,15 +2,21 @@ import UnixSignals
 
 /// Runs a server until it ends by itself or is told to stop.
 enum Service {
-    /// Runs `serve`; at the first SIGTERM or SIGINT runs `drain` beside it and returns when that is
+    /// Catches SIGTERM and SIGINT from now on; to be done before anything is announced, so that a signal
+    /// which answers the announcement finds somebody.
+    static func trapSignals() async -> UnixSignalsSequence {
+        await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    }
+
+    /// Runs `serve`; at the first of `signals` runs `drain` beside it and returns when that is
     /// done, at the second returns at once.
     ///
     /// - Throws: what `serve` throws, but for its cancellation.
     static func run(
+        until signals: UnixSignalsSequence,
         serve: @escaping @Sendable () async throws -> Void,
         drain: @escaping @Sendable () async -> Void
     ) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let (outcomes, continuation) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
         let serving = Task {
             do {

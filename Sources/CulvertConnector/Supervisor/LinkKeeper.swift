@@ -54,6 +54,7 @@ package struct LinkKeeper: Sendable {
         while true {
             try Task.checkCancellation()
             let outcome = await self.runLink()
+            try Task.checkCancellation()
             if let refusal = outcome.refusal, refusal.isPermanent {
                 self.onState(.refused(refusal))
                 throw refusal

@@ -73,7 +73,9 @@ package final class VisitorServer: Sendable {
             )
         } else {
             let redirectPort: Int? =
-                if case .redirect(let port) = plain ?? self.configuration.plain { port } else { nil }
+                if case .redirect(let port) = plain ?? self.configuration.plain { port } else {
+                    nil
+                }
             let handler = HTTP1VisitorHandler(
                 server: self,
                 visitor: visitor,

@@ -90,7 +90,7 @@ struct Answer: Sendable, CustomTestStringConvertible {
     ]
 
     static let bad: [Answer] = [
-        Answer(name: "silent close", bytes: "", reset: .originUnreachable),
+        Answer(name: "silent close", bytes: "", reset: .truncated),
         Answer(name: "cut in the head", bytes: "HTTP/1.1 200 OK\r\nA:", reset: .malformedMessage),
         Answer(name: "cut after 100", bytes: "HTTP/1.1 100 C\r\n\r\n", reset: .malformedMessage),
         Answer(

@@ -78,7 +78,7 @@ struct MachineTests {
         machine.attached(isReused: true, holdsBody: false)
         #expect(machine.lost(.noAnswer) == .repeatRequest)
         machine.attached(isReused: true, holdsBody: false)
-        #expect(machine.lost(.noAnswer) == .fail(.originUnreachable))
+        #expect(machine.lost(.noAnswer) == .fail(.truncated))
 
         var begun = self.machine("GET")
         #expect(begun.settle(before: .end) == .acquire)

@@ -263,7 +263,8 @@ struct OriginExchangeMachine: ~Copyable {
             }
             guard self.isReused, !self.isRepeated, self.traits.isIdempotent, !self.wroteBody else {
                 self.link = .gone
-                return .fail(.originUnreachable)
+                // It took the request: who repeats it may have it done twice.
+                return .fail(.truncated)
             }
             self.isRepeated = true
             self.link = .acquiring

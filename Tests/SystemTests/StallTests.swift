@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+extension SystemTests {
+    /// "A stalled reader of a 1 GiB body, and a stalled origin under a 1 GiB upload: edge and connector
+    /// each grow by less than 16 MiB, and other streams keep their speed."
+    @Suite struct Stall {
+        static let size = isLongRun ? 1 << 30 : 200 << 20
+        static let allowance = 16 << 20
+
+        /// Memory of both ends before something, to compare with.
+        private struct Memory {
+            let processes: [(name: String, process: ManagedProcess, before: Int)]
+
+            init(_ edge: ManagedProcess, _ connector: ManagedProcess) {
+                self.processes = [("edge", edge), ("connector", connector)].map {
+                    ($0.0, $0.1, $0.1.residentBytes)
+                }
+            }
+
+            func check(_ what: String) {
+                for (name, process, before) in self.processes {
+                    let growth = process.residentBytes - before
+                    print("\(what): \(name) \(before >> 20) MiB, grew by \(growth >> 10) KiB")
+                    #expect(growth < Stall.allowance, "\(what): \(name)")
+                }
+            }
+        }
+
+        /// A world whose allocators have seen bodies before.
+        private func world() throws -> (Faithfulness.World, Memory) {
+            let deployment = try Deployment()
+            let origin = try Origin(in: deployment.directory)
+            let connector = try deployment.startConnector(to: origin)
+            let world = Faithfulness.World(deployment: deployment, origin: origin)
+            for version in Faithfulness.versions {
+                #expect(try world.curl("/bytes/20000000", [version]).exit == 0)
+                let file = try deployment.directory.write(Data(count: 20_000_000), to: "warm")
+                #expect(try Echo(world.curl("/up", [version, "-T", file])).bodyBytes == 20_000_000)
+            }
+            return (world, Memory(deployment.edge, connector))
+        }
+
+        private func checkOthers(_ world: Faithfulness.World) throws {
+            let start = ContinuousClock.now
+            for index in 0..<15 {
+                let version = Faithfulness.versions[index % 2]
+                #expect(
+                    try Echo(world.curl("/other/\(index)", [version])).target == "/other/\(index)"
+                )
+            }
+            let body = try world.curl("/bytes/20000000?seed=9")
+            #expect(body.exit == 0 && body.body.count == 20_000_000)
+            #expect(seconds(since: start) < 20)
+        }
+
+        @Test("stalled readers", .timeLimit(.minutes(3)))
+        func stalledReaders() throws {
+            let (world, memory) = try self.world()
+            var readers: [Curl.Running] = []
+            for version in Faithfulness.versions {
+                // Nobody reads the pipe that curl writes to.
+                let pipe = world.deployment.directory.file("pipe" + version)
+                try #require(mkfifo(pipe, 0o600) == 0)
+                let keeper = open(pipe, O_RDWR | O_CLOEXEC)
+                ProcessScope.current?.atEnd { close(keeper) }
+                readers.append(
+                    try world.deployment.beginCurl(
+                        "/bytes/\(Self.size)",
+                        [version],
+                        output: pipe
+                    )
+                )
+            }
+            try waitFor("both requests") { try world.origin.openRequests().count == 2 ? true : nil }
+            try self.checkOthers(world)
+            #expect(try world.origin.openRequests().count == 2, "the origin could send all of it")
+            memory.check("stalled readers")
+            for reader in readers { reader.process.killNow() }
+            try waitFor("the end of what nobody reads") {
+                try world.origin.openRequests().isEmpty ? true : nil
+            }
+        }
+
+        @Test(
+            "a stalled origin under uploads; they complete when it goes on",
+            .timeLimit(.minutes(3))
+        )
+        func stalledOrigin() throws {
+            let (world, memory) = try self.world()
+            let file = world.deployment.directory.file("large")
+            try #require(FileManager.default.createFile(atPath: file, contents: nil))
+            try #require(truncate(file, off_t(Self.size)) == 0)
+            let uploads = try Faithfulness.versions.map { version in
+                try world.deployment.beginCurl("/stall/go", [version, "-T", file])
+            }
+            try waitFor("both requests") { try world.origin.openRequests().count == 2 ? true : nil }
+            try self.checkOthers(world)
+            memory.check("stalled origin")
+            for upload in uploads { #expect(upload.process.exitStatus() == nil) }
+            try world.origin.release("go")
+            for upload in uploads {
+                #expect(try Echo(upload.finish(within: 120)).bodyBytes == Self.size)
+            }
+            memory.check("after the uploads")
+        }
+    }
+}
