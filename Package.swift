@@ -1,14 +1,20 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Whether to build the fuzzers, see Tests/Fuzzers/run.
+let isFuzzing = Context.environment["CULVERT_FUZZERS"] == "1"
+
 /// Settings every Swift target shares; warnings are errors, exclusivity is checked in debug builds only.
-let houseSettings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .treatAllWarnings(as: .error),
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
-]
+let houseSettings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+        .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+    ]
+    // The coverage counters that lead a fuzzer.
+    + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
 func product(_ name: String, _ package: String) -> Target.Dependency {
     .product(name: name, package: package)
@@ -113,7 +119,11 @@ let package = Package(
             exclude: ["Programs"],
             swiftSettings: houseSettings
         ),
-        tests("TunnelSessionTests", ["TunnelSession", "TunnelWire", nio("NIOCore")]),
+        tests("TunnelWireTests", ["HTTPSemantics", "TunnelWire", nio("NIOCore")]),
+        tests(
+            "TunnelSessionTests",
+            ["HTTPSemantics", "TunnelSession", "TunnelWire", nio("NIOCore")]
+        ),
         tests(
             "TunnelLinkTests",
             [
@@ -141,3 +151,18 @@ let package = Package(
         ),
     ]
 )
+
+if isFuzzing {
+    for name in ["FuzzFrameDecoder", "FuzzSession"] {
+        package.targets.append(
+            .executableTarget(
+                name: name,
+                dependencies: ["HTTPSemantics", "TunnelSession", "TunnelWire", nio("NIOCore")],
+                path: "Tests/Fuzzers/\(name)",
+                swiftSettings: houseSettings,
+                // SwiftPM renames an executable's `main`, and gold trips over libFuzzer's own.
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]
+            )
+        )
+    }
+}

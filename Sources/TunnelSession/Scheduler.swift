@@ -2,10 +2,10 @@ internal import DequeModule
 
 /// Which stream sends next: light ones first, then bulk ones in turn.
 ///
-/// A stream is *light* until it has sent 32 KiB lately; that debt is forgiven at 32 KiB a second, so
-/// that small answers, events and keystrokes pass a download that fills the link. Bulk streams take
-/// turns of 16,000 bytes. Light streams that fill the link themselves leave one turn in five to
-/// bulk ones, so that nobody starves.
+/// A stream is *light* until it has sent 32 KiB lately; that debt is forgiven at 32 KiB for each
+/// second in which the stream has nothing to send, so that small answers, events and keystrokes
+/// pass a download that fills the link. Bulk streams take turns of 16,000 bytes. Light streams that
+/// fill the link themselves leave one byte in five to bulk ones, so that nobody starves.
 struct Scheduler {
     static let lightBytes = 32 << 10
     static let forgivenBytesPerSecond: UInt64 = 32 << 10
@@ -87,10 +87,15 @@ struct Scheduler {
 
     /// The front stream sent so many bytes and has more to send, or not.
     mutating func served(_ stream: SessionStream, bytes: Int, hasMore: Bool, now: Instant) {
-        stream.forgive(now: now)
+        // Nothing is forgiven for the time it waited its turn: on a slow link with many downloads each
+        // would be light again by the time it is served, and pass for a newcomer.
+        stream.turn.lastSent = now
         stream.turn.recentBytes = min(stream.turn.recentBytes + bytes, Self.largestDebtBytes)
         if stream.turn.queue == .bulk {
-            self.lightBytesSinceBulk = 0
+            self.lightBytesSinceBulk = max(
+                0,
+                self.lightBytesSinceBulk - bytes * Self.lightTurnsPerBulkTurn
+            )
             stream.turn.deficit -= bytes
             guard !hasMore || stream.turn.deficit <= 0 else { return }
         } else {

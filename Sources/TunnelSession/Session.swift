@@ -222,8 +222,9 @@ package struct Session: ~Copyable {
     /// An accepting end that has ended its own direction, its answer, still gets it across whole: the
     /// reset follows it, and says that the rest of the request is not wanted.
     package mutating func reset(_ stream: SessionStream, code: ResetCode) {
-        guard !stream.isClosed else { return }
+        guard !self.isClosed else { return }
         self.discardIncoming(of: stream)
+        guard !stream.isClosed else { return }
         if !self.isOwn(stream.id), stream.outgoing.isEndQueued, !stream.outgoing.isOver {
             stream.outgoing.resetAfterEnd = code
             return

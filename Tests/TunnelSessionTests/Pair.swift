@@ -97,6 +97,39 @@ final class Pair {
         try self.connector.session.resume(peerProcessed: edgeCount, now: self.now)
     }
 
+    /// A planned move: the connector stops reading the old link and states its count; the edge reads on
+    /// until LOGIN comes, and what it still sends is lost. The new link's WELCOME may be lost, too.
+    func move(delivering bytes: Int, losesWelcome: Bool) throws {
+        self.cuts += 1
+        let (connector, edge) = (self.connector, self.edge)
+        connector.session.linkWasLost(now: self.now)
+        let connectorCount = connector.session.processed
+        self.deliver(from: connector, limit: bytes)
+        self.transmit(edge)
+        self.deliver(from: edge)
+        for _ in 0..<(losesWelcome ? 2 : 1) {
+            self.leave(edge)
+            try edge.session.resume(peerProcessed: connectorCount, now: self.now)
+            if losesWelcome { self.transmit(edge) }
+        }
+        edge.wire = []
+        edge.decoder = FrameDecoder()
+        connector.wire = []
+        connector.decoder = FrameDecoder()
+        try connector.session.resume(peerProcessed: edge.session.processed, now: self.now)
+        // What the edge sent over this link before the connector took it up is still to come.
+        if losesWelcome {
+            edge.session.linkWasLost(now: self.now)
+            try edge.session.resume(peerProcessed: connectorCount, now: self.now)
+        }
+    }
+
+    private func leave(_ end: End) {
+        end.wire = []
+        end.decoder = FrameDecoder()
+        end.session.linkWasLost(now: self.now)
+    }
+
     func pass(_ interval: Interval) {
         self.now = self.now + interval
         for end in [self.connector, self.edge] {
@@ -121,6 +154,10 @@ final class Pair {
 }
 
 extension Pair.End {
+    func open(now: Instant) -> SessionStream? { self.session.open(head: .request(), now: now) }
+
+    func wantsToSend(now: Instant) -> Bool { self.session.wantsToSend(now: now) }
+
     /// Takes the events so far.
     func take() -> [SessionEvent] {
         defer { self.events = [] }

@@ -30,6 +30,9 @@ private final class Direction {
     var sent: [UInt8] = []
     var received: [UInt8] = []
     var queued = 0
+    /// Sizes of the heads sent, and of those that came.
+    var heads: [Int] = []
+    var receivedHeads: [Int] = []
     var isEnded = false
     var didEnd = false
     var trailers: Int?
@@ -43,6 +46,7 @@ private final class Exchange {
     var accepter: SessionStream?
     var unconsumed: [ObjectIdentifier: Int] = [:]
     var isReset = false
+    var isAnswerDue = false
 }
 
 private final class RandomRun {
@@ -55,14 +59,22 @@ private final class RandomRun {
     init(seed: UInt64) {
         self.seed = seed
         self.generator = SeededGenerator(state: seed)
+        self.pair = Pair(
+            connector: Self.configuration(seed),
+            edge: Self.configuration(seed / 3 + 7 * (seed & 1))
+        )
+    }
+
+    /// Limits of one end; the ends' own differ for every other seed.
+    private static func configuration(_ seed: UInt64) -> SessionConfiguration {
         var configuration = SessionConfiguration()
         configuration.limits = SessionLimits(
-            streams: 8,
+            streams: 2 << UInt32(seed % 3),
             streamWindowBytes: 4_000 << UInt32(seed % 4),
             sessionWindowBytes: seed % 3 == 0 ? 20_000 : 1 << 20
         )
         configuration.maximumStreamWindowBytes = 256 << 10
-        self.pair = Pair(connector: configuration, edge: configuration)
+        return configuration
     }
 
     func random(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self.generator) }
@@ -90,7 +102,11 @@ private final class RandomRun {
         case 16: self.pair.pass(.milliseconds(UInt64(self.random(1...80))))
         case 17: if self.random(0...3) == 0 { self.resetSomething() }
         case 18: if self.random(0...2) == 0 { self.pair.cut() }
-        default: if !self.pair.connector.session.hasLink { try self.pair.reconnect() }
+        default:
+            guard self.pair.connector.session.hasLink else { return try self.pair.reconnect() }
+            guard self.random(0...2) == 0 else { return }
+            let loses = Bool.random(using: &self.generator)
+            try self.pair.move(delivering: self.random(0...20_000), losesWelcome: loses)
         }
         self.handleEvents()
         self.checkBounds()
@@ -103,6 +119,7 @@ private final class RandomRun {
         #expect(self.exchanges[stream.id] == nil, "stream id used twice, seed \(self.seed)")
         let exchange = Exchange()
         exchange.opener = stream
+        exchange.request.heads = [head.readableBytes]
         self.exchanges[stream.id] = exchange
     }
 
@@ -156,7 +173,10 @@ private final class RandomRun {
     private func resetSomething() {
         guard let (end, stream, _, exchange) = self.pick() else { return }
         exchange.isReset = true
+        // An accepter that has ended its answer still gets it across whole.
+        exchange.isAnswerDue = stream === exchange.accepter && exchange.response.isEnded
         end.session.reset(stream, code: .cancelled)
+        exchange.unconsumed[ObjectIdentifier(stream)] = nil
     }
 
     private func move() {
@@ -191,11 +211,13 @@ private final class RandomRun {
             #expect(exchange != nil && exchange?.accepter == nil)
             exchange?.accepter = stream
             if exchange?.isReset == false {
-                end.session.send(
-                    head: .response(200, String(repeating: "y", count: self.random(0...30_000))),
-                    on: stream,
-                    now: self.pair.now
-                )
+                for status in [103, 200] as [UInt16] where status == 200 || self.random(0...3) == 0
+                {
+                    let text = String(repeating: "y", count: self.random(0...30_000))
+                    let head = ByteBuffer.response(status, text)
+                    exchange?.response.heads.append(head.readableBytes)
+                    end.session.send(head: head, on: stream, now: self.pair.now)
+                }
             }
         case .data(let stream, let bytes):
             self.direction(to: stream)?.received += Array(buffer: bytes)
@@ -214,7 +236,9 @@ private final class RandomRun {
             let exchange = self.exchanges[stream.id]
             let isOpener = exchange?.opener === stream
             (isOpener ? exchange?.request : exchange?.response)?.queued -= bytes
-        case .head, .peerDraining: break
+        case .head(let stream, let section):
+            self.direction(to: stream)?.receivedHeads.append(section.readableBytes)
+        case .peerDraining: break
         case .linkIsDead, .closed: Issue.record("\(event), seed \(self.seed)")
         }
     }
@@ -250,9 +274,12 @@ private final class RandomRun {
 
     private func checkBounds() {
         for end in [self.pair.connector, self.pair.edge] {
-            let window = Int(end.session.configuration.limits.sessionWindowBytes)
-            #expect(end.session.bufferedBytes <= window, "seed \(self.seed)")
-            #expect(end.session.unacknowledgedBytes <= window + WireLimits.messageBytes)
+            let limits = end.session.configuration.limits
+            let peerLimits = self.pair.other(end).session.configuration.limits
+            #expect(end.session.bufferedBytes <= limits.sessionWindowBytes, "seed \(self.seed)")
+            let logged = Int(peerLimits.sessionWindowBytes) + WireLimits.messageBytes
+            #expect(end.session.unacknowledgedBytes <= logged, "seed \(self.seed)")
+            #expect(end.session.streamCount <= limits.streams + peerLimits.streams)
             #expect(end.failure == nil, "\(String(describing: end.failure)), seed \(self.seed)")
         }
     }
@@ -262,7 +289,10 @@ private final class RandomRun {
             for direction in [exchange.request, exchange.response] {
                 let isPrefix = direction.sent.starts(with: direction.received)
                 #expect(isPrefix, "stream \(id) out of order, seed \(self.seed)")
-                guard !exchange.isReset else { continue }
+                #expect(direction.heads.starts(with: direction.receivedHeads), "seed \(self.seed)")
+                let isDue = exchange.isAnswerDue && direction === exchange.response
+                guard !exchange.isReset || isDue else { continue }
+                #expect(direction.heads == direction.receivedHeads, "seed \(self.seed)")
                 let isWhole = direction.received.count == direction.sent.count
                 #expect(isWhole, "stream \(id) lost bytes, seed \(self.seed)")
                 #expect(direction.didEnd, "stream \(id) has no end, seed \(self.seed)")
