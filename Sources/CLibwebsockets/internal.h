@@ -21,6 +21,9 @@ struct culvert_loop {
     void *foreign_loops[1];
     unsigned events_this_turn;
 
+    uint32_t masks[256]; // random, used from the end
+    size_t masks_left;
+
     int handover_descriptor; // the socket culvert_connect is about to put in place, or -1
     int handover_listener;
 

@@ -3,6 +3,7 @@
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,11 +77,59 @@ int culvert_take_over_descriptor(culvert_loop_ref loop, struct lws *wsi) {
     return 0;
 }
 
+// RFC 6455 5.3 wants masks nobody can foresee; asking OpenSSL for four bytes at a time is slow.
+static bool take_mask(culvert_loop_ref loop, uint32_t *mask) {
+    if (loop->masks_left == 0) {
+        if (RAND_bytes((unsigned char *)loop->masks, sizeof loop->masks) != 1) return false;
+        loop->masks_left = sizeof loop->masks / sizeof loop->masks[0];
+    }
+    *mask = loop->masks[--loop->masks_left];
+    return true;
+}
+
+static void mask_payload(uint8_t *payload, size_t length, uint32_t mask) {
+    uint64_t wide = mask | (uint64_t)mask << 32;
+    size_t done = 0;
+    for (; length - done >= sizeof wide; done += sizeof wide) { // the compiler makes vectors of it
+        uint64_t word;
+        memcpy(&word, payload + done, sizeof word);
+        word ^= wide;
+        memcpy(payload + done, &word, sizeof word);
+    }
+    for (size_t index = 0; done < length; index++, done++)
+        payload[done] ^= ((const uint8_t *)&mask)[index];
+}
+
+// A client's frame, made here: lws masks byte by byte, which cost a third of a connector's time in
+// a download, and reads /dev/urandom for every frame. What goes out raw keeps its order with the
+// frames lws makes, pongs and the close.
+static int write_masked(culvert_socket socket, uint8_t *message, size_t length) {
+    uint32_t mask;
+    if (!take_mask(culvert_loop_of(socket), &mask)) return -1;
+    mask_payload(message, length, mask);
+    uint8_t *frame = message - sizeof mask;
+    memcpy(frame, &mask, sizeof mask);
+    if (length < 126) {
+        *--frame = (uint8_t)(0x80 | length);
+    } else {
+        *--frame = (uint8_t)length;
+        *--frame = (uint8_t)(length >> 8);
+        *--frame = 0x80 | 126;
+    }
+    *--frame = 0x80 | 0x2; // the whole message, binary
+    return lws_write(socket, frame, (size_t)(message + length - frame), LWS_WRITE_RAW);
+}
+
 int culvert_write(culvert_socket socket, uint8_t *message, size_t length) {
+    if (length > CULVERT_LONGEST_MESSAGE) return -1;
+    if (lws_get_vhost(socket) == culvert_loop_of(socket)->client)
+        return write_masked(socket, message, length);
     return lws_write(socket, message, length, LWS_WRITE_BINARY);
 }
 
 bool culvert_choked(culvert_socket socket) { return lws_send_pipe_choked(socket); }
+
+bool culvert_has_unwritten(culvert_socket socket) { return lws_partial_buffered(socket); }
 
 void culvert_ask_writable(culvert_socket socket) { lws_callback_on_writable(socket); }
 

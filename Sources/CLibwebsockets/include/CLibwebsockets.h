@@ -15,6 +15,7 @@ typedef struct x509_store_st *culvert_trust_ref;           // certificates a cli
 
 enum {
     CULVERT_WRITE_PREFIX = 16,   // bytes culvert_write needs in front of the payload (LWS_PRE)
+    CULVERT_LONGEST_MESSAGE = 65535, // what culvert_write takes
     CULVERT_READ_BUFFER = 65536, // below 16,384 a paused reader can spin the thread for ever
 };
 
@@ -72,9 +73,10 @@ typedef struct {
 culvert_socket culvert_connect(culvert_loop_ref loop, int descriptor, const culvert_target *target,
                                uintptr_t id);
 // `message` has CULVERT_WRITE_PREFIX bytes of room in front; a client's payload is overwritten by
-// its masked form. Negative: the connection is lost. Write again only while !culvert_choked.
+// its masked form. Negative: the connection is lost. Never while culvert_has_unwritten.
 int culvert_write(culvert_socket socket, uint8_t *message, size_t length);
-bool culvert_choked(culvert_socket socket);
+bool culvert_has_unwritten(culvert_socket socket); // the kernel took a part of what was written
+bool culvert_choked(culvert_socket socket); // that, or no room in the socket: a system call
 void culvert_ask_writable(culvert_socket socket);
 void culvert_set_reading(culvert_socket socket, bool reading);
 // Never inside one of the socket's own events: frees the socket at once or soon.

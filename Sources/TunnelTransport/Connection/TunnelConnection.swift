@@ -31,6 +31,10 @@ package final class TunnelConnection {
     var hasMessages = false
     /// Already in the loop's list of connections to look at when the turn ends.
     var isMarked = false
+    /// TCP_NOTSENT_LOWAT.
+    private(set) var notSentLowWaterBytes: Int
+    /// What may be written before the socket is asked again whether it has room.
+    var uncheckedRoomBytes = 0
     /// Bytes of the message being received that have arrived.
     var messageBytes = 0
     var lastConfirmedAlive: UInt64 = 0
@@ -48,6 +52,7 @@ package final class TunnelConnection {
         self.peer = peer
         self.loop = loop
         self.requestFields = requestFields
+        self.notSentLowWaterBytes = loop.configuration.notSentLowWaterBytes
     }
 
     /// Whether messages flow: opened, and neither closed nor being closed.
@@ -101,6 +106,8 @@ package final class TunnelConnection {
     /// Sets what the kernel may hold unsent (TCP_NOTSENT_LOWAT) before the socket counts as full.
     package func setNotSentLowWater(_ bytes: Int) {
         guard let socket else { return }
+        self.notSentLowWaterBytes = bytes
+        self.uncheckedRoomBytes = 0
         SocketOptions.set(
             culvert_descriptor(socket),
             level: CInt(IPPROTO_TCP),

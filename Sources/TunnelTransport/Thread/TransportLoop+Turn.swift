@@ -66,22 +66,33 @@ extension TransportLoop {
         let prefix = Int(CULVERT_WRITE_PREFIX)
         let room = UnsafeMutableRawBufferPointer(rebasing: self.message[prefix...])
         let payload = (start + prefix).assumingMemoryBound(to: UInt8.self)
-        guard !culvert_choked(socket) else { return culvert_ask_writable(socket) }
         for _ in 0..<Self.messagesPerTurn {
+            guard self.takesMore(socket, of: connection) else {
+                return culvert_ask_writable(socket)
+            }
             let length = handler.nextMessage(into: room, on: connection)
             guard length > 0 else {
                 connection.hasMessages = false
                 return
             }
+            connection.uncheckedRoomBytes -= length
             guard culvert_write(socket, payload, min(length, room.count)) >= 0 else {
                 self.finish(connection, because: .lost("the socket does not take data any more"))
                 return self.drop(socket)
             }
-            // After a partial write the next one would lose its frame header.
-            guard !culvert_choked(socket) else { return culvert_ask_writable(socket) }
             guard connection.hasMessages, connection.phase != .closed else { return }
         }
         culvert_ask_writable(socket)
+    }
+
+    /// Whether the socket has sent most of what it was given. Asking costs a system call; one is
+    /// good for a few messages, because a socket's room shrinks by what is written only.
+    private func takesMore(_ socket: culvert_socket, of connection: TunnelConnection) -> Bool {
+        // After a partial write the next one would lose its frame header.
+        if connection.uncheckedRoomBytes > 0 { return !culvert_has_unwritten(socket) }
+        guard !culvert_choked(socket) else { return false }
+        connection.uncheckedRoomBytes = connection.notSentLowWaterBytes / 4
+        return true
     }
 
     /// Carries out `close` and `abort`.
@@ -123,11 +134,11 @@ extension TransportLoop {
             Glibc.close(descriptor)
             return
         }
+        let connection = self.register(role: .server, peer: peer)
         SocketOptions.apply(
             to: descriptor,
-            notSentLowWaterBytes: self.configuration.notSentLowWaterBytes
+            notSentLowWaterBytes: connection.notSentLowWaterBytes
         )
-        let connection = self.register(role: .server, peer: peer)
         let socket = culvert_adopt(handle, descriptor, connection.id)
         self.needsService = true
         self.settle(
@@ -155,7 +166,7 @@ extension TransportLoop {
         }
         SocketOptions.apply(
             to: descriptor,
-            notSentLowWaterBytes: self.configuration.notSentLowWaterBytes
+            notSentLowWaterBytes: connection.notSentLowWaterBytes
         )
         let socket = target.host.withCString { host in
             target.path.withCString { path in

@@ -183,7 +183,9 @@ final class TransportLoop {
 
     /// Sets when the next wait has to end; true when that is now.
     private func armDeadline(_ handle: culvert_loop_ref) -> Bool {
-        let deadline = [self.driver?.nextDeadline, self.handshakes.first].compactMap(\.self).min()
+        let deadline =
+            self.handshakes.first.map { min($0, self.driver?.nextDeadline ?? $0) }
+            ?? self.driver?.nextDeadline
         if let deadline, deadline <= self.now { return true }
         guard deadline != self.armedDeadline else { return false }
         self.armedDeadline = deadline

@@ -63,6 +63,7 @@ final class ScriptedOrigin: Sendable {
     let port: Int
     private let server: any Channel
     private let counter: NIOLockedValueBox<Counters>
+    private let accepted: NIOLockedValueBox<[any Channel]>
 
     struct Counters: Sendable {
         var accepted = 0
@@ -72,8 +73,13 @@ final class ScriptedOrigin: Sendable {
 
     var counters: Counters { self.counter.withLockedValue { $0 } }
 
-    private init(server: any Channel, counter: NIOLockedValueBox<Counters>) {
+    private init(
+        server: any Channel,
+        counter: NIOLockedValueBox<Counters>,
+        accepted: NIOLockedValueBox<[any Channel]>
+    ) {
         self.server = server
+        self.accepted = accepted
         self.port = server.localAddress?.port ?? 0
         self.counter = counter
     }
@@ -86,11 +92,13 @@ final class ScriptedOrigin: Sendable {
         script: @escaping Script
     ) async throws -> ScriptedOrigin {
         let counter = NIOLockedValueBox(Counters())
+        let accepted = NIOLockedValueBox<[any Channel]>([])
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                accepted.withLockedValue { $0.append(channel) }
+                return channel.eventLoop.makeCompletedFuture {
                     let number = counter.withLockedValue { counters in
                         counters.accepted += 1
                         return counters.accepted
@@ -107,10 +115,14 @@ final class ScriptedOrigin: Sendable {
             } else {
                 try await bootstrap.bind(host: host, port: 0).get()
             }
-        return ScriptedOrigin(server: server, counter: counter)
+        return ScriptedOrigin(server: server, counter: counter, accepted: accepted)
     }
 
-    func stop() { self.server.close(promise: nil) }
+    /// Stops listening and drops every connection: nothing else closes those half closed.
+    func stop() {
+        self.server.close(promise: nil)
+        for channel in self.accepted.withLockedValue({ $0 }) { channel.close(promise: nil) }
+    }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer

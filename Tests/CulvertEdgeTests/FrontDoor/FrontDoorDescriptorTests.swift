@@ -65,7 +65,8 @@ import Testing
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(7), &limit)
         var whole = limit
-        limit.rlim_cur = 128
+        // Some came with the process: no fixed number leaves room above them.
+        limit.rlim_cur = rlim_t(highestDescriptor()) + 32
         setrlimit(__rlimit_resource_t(7), &limit)
         var spare: [CInt] = []
         defer {
@@ -73,7 +74,7 @@ import Testing
             setrlimit(__rlimit_resource_t(7), &whole)
         }
         // The runtime may close one of its own in between, and the door then gets it: once more.
-        while true {
+        for _ in 0..<20 {
             while case let descriptor = dup(0), descriptor >= 0 { spare.append(descriptor) }
             if let last = spare.popLast() { close(last) }
             let before = fixture.counter.count
@@ -81,7 +82,10 @@ import Testing
             while log.count(of: shortage) == 0, fixture.counter.count == before { sched_yield() }
             if log.count(of: shortage) > 0 { return client }
         }
+        throw NoShortage()
     }
+
+    private struct NoShortage: Error {}
 }
 
 /// Keeps messages, and lets a test wait for one.

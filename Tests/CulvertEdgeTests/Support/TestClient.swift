@@ -75,3 +75,9 @@ func openDescriptors(named prefix: String) -> Int {
         return target?.hasPrefix(prefix) == true
     }
 }
+
+/// The greatest number of a descriptor that this process has open.
+func highestDescriptor() -> Int {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    return names.compactMap(Int.init).max() ?? 0
+}
