@@ -97,7 +97,7 @@ static void mask_payload(uint8_t *payload, size_t length, uint32_t mask) {
         memcpy(payload + done, &word, sizeof word);
     }
     for (size_t index = 0; done < length; index++, done++)
-        payload[done] ^= ((const uint8_t *)&mask)[index];
+        payload[done] ^= ((const uint8_t *)&mask)[index % sizeof mask];
 }
 
 // A client's frame, made here: lws masks byte by byte, which cost a third of a connector's time in

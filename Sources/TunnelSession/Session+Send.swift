@@ -166,8 +166,8 @@ extension Session {
 
 extension SessionStream {
     /// ``SessionEvent/sent(_:bytes:)`` comes for at least so many bytes at a time; an owner whose limit
-    /// is a few times that is never left waiting.
-    package static let reportedBytes = 16 << 10
+    /// is twice that or more is never left waiting.
+    package static let reportedBytes = 32 << 10
 }
 
 extension SessionStream.Outgoing {

@@ -6,7 +6,7 @@ internal import TunnelWire
 /// A stream that a session carries: the event loop's half of it.
 final class LinkedStream: TunnelStream {
     /// Credit is handed back in pieces of at least this, the rest at the stream's end.
-    private static let creditBatchBytes = 16 << 10
+    private static let creditBatchBytes = 64 << 10
 
     let bridge: LoopBridge
     /// The session's half; see its own words on threads.

@@ -128,6 +128,7 @@ extension TransportLoop {
         guard position.is_binary else {
             return self.violated(connection, socket, code: 1003, "text frames are not understood")
         }
+        self.receivedBytes += bytes.count
         connection.messageBytes += bytes.count
         let known = connection.messageBytes + position.frame_remaining
         guard known <= self.configuration.maximumMessageBytes else {

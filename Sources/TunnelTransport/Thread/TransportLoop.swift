@@ -22,8 +22,14 @@ final class TransportLoop {
     var needsService = false
     /// Somebody rang while callbacks ran.
     var wasRung = false
+    /// Since the thread last waited for its sockets.
+    var receivedBytes = 0
     var now: UInt64 = 0
     private(set) var isStopping = false
+    /// A turn that received so much is followed by another at once; any more would be worth waiting
+    /// for, and so much at most is handed over together.
+    private static let bulkBytes = 8 << 10
+    private static let bytesPerHandOver = 128 << 10
     /// One message with room in front for its frame header.
     let message: UnsafeMutableRawBufferPointer
     private var handshakes = DeadlineQueue()
@@ -82,10 +88,23 @@ final class TransportLoop {
             guard !self.mailbox.isStopping else { break }
             let isDue = self.armDeadline(handle)
             let mayBlock = self.mailbox.fallAsleep() && !isDue
-            isHealthy = culvert_loop_turn(handle, mayBlock)
+            isHealthy = self.takeTurn(handle, mayBlock: mayBlock)
         }
         if !isHealthy { self.logger.error("the tunnel's event loop failed") }
         self.finish()
+    }
+
+    /// Serves the sockets. While a socket yields bulk it goes on for some turns, so that the other
+    /// threads get many pieces at once: waking one for each costs more than the piece.
+    private func takeTurn(_ handle: culvert_loop_ref, mayBlock: Bool) -> Bool {
+        self.receivedBytes = 0
+        var isHealthy = culvert_loop_turn(handle, mayBlock)
+        var goal = Self.bulkBytes
+        while isHealthy, self.receivedBytes >= goal, goal < Self.bytesPerHandOver {
+            goal = self.receivedBytes + Self.bulkBytes
+            isHealthy = culvert_loop_turn(handle, false)
+        }
+        return isHealthy
     }
 
     /// Ends every connection and takes the context down; afterwards nothing is called back.
