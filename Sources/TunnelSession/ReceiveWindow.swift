@@ -3,6 +3,10 @@
 /// The window doubles, up to its maximum, whenever half of it was consumed within two round trips:
 /// then the window, not the path, was the limit (the rule of Chromium's QUIC).
 struct ReceiveWindow {
+    /// What a round trip counts as at least: on a short path most of it is not the path's but goes by
+    /// until each end's threads have passed the bytes, and the credit, on.
+    static let leastRoundTrip = Interval.milliseconds(2)
+
     /// DATA bytes received so far.
     private(set) var received: UInt64 = 0
     /// DATA bytes that the reader is done with.
@@ -42,7 +46,8 @@ struct ReceiveWindow {
         guard self.consumed + self.windowBytes >= self.limit + self.windowBytes / 2 else {
             return nil
         }
-        if mayGrow, let roundTrip, now - self.lastGrant < roundTrip + roundTrip {
+        let trip = max(roundTrip ?? Self.leastRoundTrip, Self.leastRoundTrip)
+        if mayGrow, now - self.lastGrant < trip + trip {
             self.windowBytes = min(self.windowBytes * 2, self.maximumBytes)
         }
         self.lastGrant = now

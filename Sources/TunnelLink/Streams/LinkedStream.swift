@@ -5,8 +5,9 @@ internal import TunnelWire
 
 /// A stream that a session carries: the event loop's half of it.
 final class LinkedStream: TunnelStream {
-    /// Credit is handed back in pieces of at least this, the rest at the stream's end.
-    private static let creditBatchBytes = 64 << 10
+    /// Credit is handed back in pieces of at least this, half a new stream's window, and the rest at
+    /// the stream's end.
+    private static let creditBatchBytes = 32 << 10
 
     let bridge: LoopBridge
     /// The session's half; see its own words on threads.
