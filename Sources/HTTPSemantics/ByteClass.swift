@@ -1,8 +1,8 @@
 /// The byte classes of RFC 9110 §5 that every grammar here is made of; bit masks, so no table is
-/// set up lazily on the hot path.
+/// set up lazily on the hot path, and inlinable, because every byte of every head is asked.
 extension UInt8 {
     /// `tchar` of RFC 9110 §5.6.2.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isToken: Bool {
         switch self {
         case 0..<64: (0x03FF_6CFA_0000_0000 as UInt64) >> UInt64(self) & 1 == 1
@@ -12,23 +12,23 @@ extension UInt8 {
     }
 
     /// A byte that may stand in a field value: HTAB, SP, visible ASCII, obs-text (RFC 9110 §5.5).
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isFieldValueByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
 
     /// VCHAR: visible ASCII without the space.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isVisibleASCII: Bool { self > 0x20 && self < 0x7F }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isASCIIDigit: Bool { self &- 0x30 < 10 }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isASCIIAlphanumeric: Bool {
         self.isASCIIDigit || (0x61...0x7A).contains(self | 0x20)
     }
 
     /// 0...15 for a hexadecimal digit of either case, else nil.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var hexadecimalValue: UInt8? {
         switch self {
         case 0x30...0x39: self &- 0x30
@@ -39,12 +39,19 @@ extension UInt8 {
     }
 
     /// SP or HTAB, the two bytes of OWS (RFC 9110 §5.6.3).
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isOptionalWhitespace: Bool { self == 0x20 || self == 0x09 }
+}
+
+extension UInt8 {
+    /// a–z for A–Z, any other byte unchanged.
+    @inlinable @inline(__always)
+    package var asciiLowercased: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
 }
 
 extension BidirectionalCollection where Element == UInt8 {
     /// The bytes without OWS at either end (RFC 9110 §5.6.3).
+    @inlinable
     package var trimmingOptionalWhitespace: SubSequence {
         var lower = self.startIndex
         var upper = self.endIndex
@@ -63,6 +70,7 @@ extension Collection where Element == UInt8 {
     ///
     /// - Parameter lowercase: ASCII without capitals.
     /// - Returns: True when they are, byte for byte.
+    @inlinable
     package func equalsLowercase(_ lowercase: StaticString) -> Bool {
         guard self.count == lowercase.utf8CodeUnitCount else { return false }
         var pointer = lowercase.utf8Start

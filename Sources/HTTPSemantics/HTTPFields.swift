@@ -62,18 +62,3 @@ extension HTTPFields: ExpressibleByDictionaryLiteral {
         self.storage = elements.map { (name: $0.0, value: $0.1) }
     }
 }
-
-extension String {
-    /// Whether both are equal when A–Z and a–z are taken for the same; other bytes compare exactly.
-    package func equalsIgnoringASCIICase(_ other: String) -> Bool {
-        let left = self.utf8
-        let right = other.utf8
-        guard left.count == right.count else { return false }
-        return zip(left, right).allSatisfy { $0 == $1 || $0.asciiLowercased == $1.asciiLowercased }
-    }
-}
-
-extension UInt8 {
-    /// a–z for A–Z, any other byte unchanged.
-    package var asciiLowercased: UInt8 { (0x41...0x5A).contains(self) ? self | 0x20 : self }
-}

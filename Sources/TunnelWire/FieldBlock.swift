@@ -68,7 +68,7 @@ package enum FieldBlock {
         }
         guard let second = buffer.readInteger(as: UInt8.self) else { throw Self.badName }
         let length = Int(first & 0x7F) << 8 | Int(second)
-        guard length > 0, let name = buffer.readText(length, where: FieldSyntax.isToken) else {
+        guard length > 0, let name = buffer.readText(length, where: { $0.isToken }) else {
             throw Self.badName
         }
         return name
@@ -77,25 +77,8 @@ package enum FieldBlock {
     private static var badName: WireError { WireError(.malformed, "a field name does not parse") }
 }
 
-/// Byte classes of RFC 9110 §5.5 and §5.6.2.
+/// What may not be in a field, or any other text of a frame.
 enum FieldSyntax {
-    /// A bit for each ASCII character that a token may have.
-    private static let tokenBits: (UInt64, UInt64) = {
-        var bits: (UInt64, UInt64) = (0, 0)
-        let symbols = "!#$%&'*+-.^_`|~0123456789"
-        let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        for byte in (symbols + letters).utf8 {
-            if byte < 64 { bits.0 |= 1 << UInt64(byte) } else { bits.1 |= 1 << UInt64(byte - 64) }
-        }
-        return bits
-    }()
-
-    static func isToken(_ byte: UInt8) -> Bool {
-        guard byte < 128 else { return false }
-        let bits = byte < 64 ? Self.tokenBits.0 : Self.tokenBits.1
-        return bits >> UInt64(byte & 63) & 1 != 0
-    }
-
     /// NUL, CR and LF: what would end a field, or a message, on its way to HTTP/1.1.
     static func isForbidden(_ byte: UInt8) -> Bool { byte == 0 || byte == 0x0D || byte == 0x0A }
 }
@@ -124,12 +107,13 @@ extension ByteBuffer {
     }
 
     /// Reads `length` bytes of UTF-8 that all satisfy `isAllowed`, or nil.
+    @inline(__always)
     mutating func readText(_ length: Int, where isAllowed: (UInt8) -> Bool) -> String? {
         guard length <= self.readableBytes else { return nil }
         let text = self.withUnsafeReadableBytes { bytes -> String? in
             let bytes = UnsafeRawBufferPointer(rebasing: bytes[..<length])
             guard bytes.allSatisfy(isAllowed) else { return nil }
-            return String(validating: bytes, as: UTF8.self)
+            return String(utf8: bytes)
         }
         self.moveReaderIndex(forwardBy: length)
         return text

@@ -119,7 +119,7 @@ package enum HeadCodec {
             return Int(index) < Self.methods.count ? Self.methods[Int(index)] : nil
         }
         guard let length = section.readInteger(as: UInt8.self), length > 0 else { return nil }
-        return section.readText(Int(length), where: FieldSyntax.isToken)
+        return section.readText(Int(length), where: { $0.isToken })
     }
 
     private static func readResponse(_ section: inout ByteBuffer) throws(WireError) -> ResponseHead

@@ -1,3 +1,5 @@
+import HTTPSemantics
+
 /// One origin as the exchanges see it: a service with its options, made once per ingress rule when a
 /// configuration is loaded, and shared by all event loops. Its identity is what connections are
 /// pooled by.
@@ -41,6 +43,6 @@ package final class OriginTarget: Sendable {
 
     private static func isAddress(_ name: String) -> Bool {
         name.isEmpty || name.utf8.contains(ASCII.colon)
-            || name.utf8.allSatisfy { ASCII.isDigit($0) || $0 == UInt8(ascii: ".") }
+            || name.utf8.allSatisfy { $0.isASCIIDigit || $0 == UInt8(ascii: ".") }
     }
 }

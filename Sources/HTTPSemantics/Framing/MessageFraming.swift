@@ -28,7 +28,7 @@ package enum MessageFraming {
         minorVersion: Int,
         fields: HTTPFields
     ) throws(FramingError) -> BodyFraming {
-        guard !method.isEmpty, method.utf8.allSatisfy(\.isToken) else { throw .invalidMethod }
+        guard !method.isEmpty, method.allBytes({ $0.isToken }) else { throw .invalidMethod }
         let summary = try FieldSummary(fields)
         if summary.hosts == 0, minorVersion > 0 { throw .missingHost }
         let framing = try Self.framing(summary, minorVersion: minorVersion) ?? .none
@@ -77,7 +77,7 @@ package enum MessageFraming {
         method: String,
         fields: HTTPFields
     ) throws(FramingError) -> UInt64? {
-        guard !method.isEmpty, method.utf8.allSatisfy(\.isToken) else { throw .invalidMethod }
+        guard !method.isEmpty, method.allBytes({ $0.isToken }) else { throw .invalidMethod }
         for field in fields.storage {
             let name = field.name
             if name.utf8.contains(where: { (0x41...0x5A).contains($0) }) {
@@ -97,7 +97,7 @@ package enum MessageFraming {
 
     /// Whether a text can be a field name: a non-empty token (RFC 9110 §5.1).
     package static func isFieldName(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy(\.isToken)
+        !name.isEmpty && name.allBytes({ $0.isToken })
     }
 
     /// Whether a text can be a field value: no control but HTAB, no OWS at its ends; empty is fine.

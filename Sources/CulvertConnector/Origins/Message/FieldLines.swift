@@ -32,26 +32,17 @@ enum FieldLines {
         var nameEnd = colon
         while nameEnd > 0, Self.isBlank(line[nameEnd - 1]) { nameEnd -= 1 }
         guard nameEnd > 0 else { return nil }
-        for index in 0..<nameEnd where !ASCII.isToken(line[index]) { return nil }
+        for index in 0..<nameEnd where !line[index].isToken { return nil }
 
         var start = colon + 1
         var end = line.count
         while start < end, Self.isBlank(line[start]) { start += 1 }
         while end > start, Self.isBlank(line[end - 1]) { end -= 1 }
-        for index in start..<end where !ASCII.isText(line[index]) { return nil }
+        for index in start..<end where !line[index].isFieldValueByte { return nil }
         return (
-            String(decoding: line[..<nameEnd], as: UTF8.self),
-            Self.text(UnsafeRawBufferPointer(rebasing: line[start..<end]))
+            String(fieldValue: UnsafeRawBufferPointer(rebasing: line[..<nameEnd])),
+            String(fieldValue: UnsafeRawBufferPointer(rebasing: line[start..<end]))
         )
-    }
-
-    /// The text of a value or reason phrase. Octets that are not UTF-8 are taken for ISO 8859-1,
-    /// which they were by RFC 2616 §2.2, so that none is lost.
-    static func text(_ bytes: UnsafeRawBufferPointer) -> String {
-        if let text = String(validating: bytes, as: UTF8.self) { return text }
-        var text = String.UnicodeScalarView()
-        text.append(contentsOf: bytes.lazy.map { Unicode.Scalar($0) })
-        return String(text)
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == ASCII.space || byte == ASCII.tab }

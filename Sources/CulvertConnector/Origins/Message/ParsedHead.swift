@@ -96,7 +96,7 @@ struct ParsedHead {
         var length: Int?
         for member in value.utf8.split(separator: ASCII.comma, omittingEmptySubsequences: false) {
             let digits = String(Substring(member)).trimmingBlanks()
-            guard !digits.isEmpty, digits.utf8.allSatisfy(ASCII.isDigit),
+            guard !digits.isEmpty, digits.utf8.allSatisfy({ $0.isASCIIDigit }),
                 let number = Int(digits), number == length ?? number
             else {
                 return nil
@@ -137,7 +137,7 @@ struct StatusLine {
         }
         var status: UInt16 = 0
         for index in 9..<12 {
-            guard ASCII.isDigit(line[index]) else { return nil }
+            guard line[index].isASCIIDigit else { return nil }
             status = status * 10 + UInt16(line[index] - 0x30)
         }
         guard status >= 100 else { return nil }
@@ -147,8 +147,8 @@ struct StatusLine {
             return
         }
         guard line[12] == ASCII.space else { return nil }
-        for index in 13..<line.count where !ASCII.isText(line[index]) { return nil }
-        self.reason = FieldLines.text(UnsafeRawBufferPointer(rebasing: line[13...]))
+        for index in 13..<line.count where !line[index].isFieldValueByte { return nil }
+        self.reason = String(fieldValue: UnsafeRawBufferPointer(rebasing: line[13...]))
     }
 }
 
@@ -163,10 +163,10 @@ enum ChunkLine {
     static func parse(_ bytes: UnsafeRawBufferPointer) -> Result {
         var size = 0
         var index = 0
-        while index < bytes.count, let digit = ASCII.hexValue(bytes[index]) {
+        while index < bytes.count, let digit = bytes[index].hexadecimalValue {
             // Fifteen digits: no overflow, and beyond any body.
             guard index < 15 else { return .fault(.badChunk) }
-            size = size << 4 | digit
+            size = size << 4 | Int(digit)
             index += 1
         }
         guard index < bytes.count else { return .incomplete }
@@ -175,7 +175,7 @@ enum ChunkLine {
         case ASCII.cr, ASCII.semicolon, ASCII.space, ASCII.tab: break
         default: return .fault(.badChunk)
         }
-        while index < bytes.count, ASCII.isText(bytes[index]) {
+        while index < bytes.count, bytes[index].isFieldValueByte {
             guard index < OriginLimits.chunkLineBytes else { return .fault(.badChunk) }
             index += 1
         }

@@ -46,7 +46,7 @@ enum RequestWriter {
             lines += 1
             buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
         }
-        return Self.holds(lines: lines, buffer.readableBytesView[start...])
+        return Self.holds(lines: lines, buffer, from: start)
     }
 
     /// Appends what comes before a chunk's data; `\r\n` comes after.
@@ -71,7 +71,7 @@ enum RequestWriter {
             buffer.writeStaticString("\r\n")
         }
         buffer.writeStaticString("\r\n")
-        return Self.holds(lines: lines, buffer.readableBytesView[start...])
+        return Self.holds(lines: lines, buffer, from: start)
     }
 
     /// Fields that this hop writes itself, or that end here.
@@ -88,28 +88,30 @@ enum RequestWriter {
     }
 
     /// Whether `bytes` are `lines` lines: a value that carries a line break changes the count.
-    private static func holds(lines: Int, _ bytes: ByteBufferView) -> Bool {
-        var breaks = 0
-        var isAfterReturn = false
-        for byte in bytes {
-            if byte == ASCII.lf {
-                guard isAfterReturn else { return false }
-                breaks += 1
-                isAfterReturn = false
-            } else {
-                guard !isAfterReturn else { return false }
-                if byte == ASCII.cr {
-                    isAfterReturn = true
-                } else if !ASCII.isText(byte) {
-                    return false
+    private static func holds(lines: Int, _ buffer: ByteBuffer, from start: Int) -> Bool {
+        buffer.withUnsafeReadableBytes { bytes in
+            var breaks = 0
+            var isAfterReturn = false
+            for byte in bytes[(start - buffer.readerIndex)...] {
+                if byte == ASCII.lf {
+                    guard isAfterReturn else { return false }
+                    breaks += 1
+                    isAfterReturn = false
+                } else {
+                    guard !isAfterReturn else { return false }
+                    if byte == ASCII.cr {
+                        isAfterReturn = true
+                    } else if !byte.isFieldValueByte {
+                        return false
+                    }
                 }
             }
+            return breaks == lines
         }
-        return breaks == lines
     }
 
     private static func isToken(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.allSatisfy(ASCII.isToken)
+        !name.isEmpty && name.allBytes({ $0.isToken })
     }
 
     private static func isTarget(_ path: String) -> Bool {

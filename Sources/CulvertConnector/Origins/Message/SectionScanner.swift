@@ -48,7 +48,7 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-/// Octets that frame a message (RFC 9112 §2) and the classes of RFC 9110 §5.6.
+/// Octets that frame a message (RFC 9112 §2).
 enum ASCII {
     static let tab: UInt8 = 0x09
     static let lf: UInt8 = 0x0A
@@ -58,30 +58,4 @@ enum ASCII {
     static let colon: UInt8 = 0x3A
     static let semicolon: UInt8 = 0x3B
     static let delete: UInt8 = 0x7F
-
-    /// `tchar` of RFC 9110 §5.6.2.
-    static func isToken(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D,
-            0x2E:
-            true
-        default: false
-        }
-    }
-
-    /// Whether a field value, reason phrase or chunk extension may hold the octet (RFC 9110 §5.5).
-    static func isText(_ byte: UInt8) -> Bool {
-        byte >= self.space ? byte != self.delete : byte == self.tab
-    }
-
-    static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
-
-    static func hexValue(_ byte: UInt8) -> Int? {
-        switch byte {
-        case 0x30...0x39: Int(byte) - 0x30
-        case 0x41...0x46: Int(byte) - 0x41 + 10
-        case 0x61...0x66: Int(byte) - 0x61 + 10
-        default: nil
-        }
-    }
 }

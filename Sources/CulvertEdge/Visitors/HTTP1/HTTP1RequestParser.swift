@@ -160,15 +160,15 @@ struct HTTP1RequestParser {
 extension HTTP1RequestParser {
     /// Takes a line without its CRLF; nil when it is not complete.
     private mutating func line(_ buffer: inout ByteBuffer) throws(EdgeFailure) -> ByteBuffer? {
-        let view = buffer.readableBytesView
-        let from = view.startIndex + self.searchedBytes
-        guard let lineFeed = view[from...].firstIndex(of: 0x0A) else {
-            self.searchedBytes = view.count
+        let searched = self.searchedBytes
+        let lineFeed = buffer.withUnsafeReadableBytes { $0[searched...].firstIndex(of: 0x0A) }
+        guard let count = lineFeed else {
+            self.searchedBytes = buffer.readableBytes
             try self.checkSize(self.sectionBytes + self.searchedBytes)
             return nil
         }
-        let count = lineFeed - view.startIndex
-        guard count > 0, view[lineFeed - 1] == 0x0D else {
+        guard count > 0, buffer.getInteger(at: buffer.readerIndex + count - 1) == 0x0D as UInt8
+        else {
             throw .badRequest("A line ends in LF without CR before it")
         }
         self.searchedBytes = 0
@@ -210,13 +210,13 @@ extension HTTP1RequestParser {
             version.dropFirst(6).first == 0x2E, let minor = version.last, minor.isASCIIDigit
         else { throw .badRequest("The request line is not 'method target version'") }
         let method = bytes[..<first]
-        guard method.count <= 64, method.allSatisfy(\.isToken) else {
+        guard method.count <= 64, method.allSatisfy({ $0.isToken }) else {
             throw .badRequest("The method is not a token")
         }
         self.method = String(decoding: method, as: UTF8.self)
         guard major == 0x31 else { throw .versionNotSupported }
         let target = bytes[(first + 1)..<second]
-        guard target.allSatisfy(\.isVisibleASCII) else {
+        guard target.allSatisfy({ $0.isVisibleASCII }) else {
             throw .badRequest("The target has bytes that must be percent-encoded")
         }
         self.target = String(decoding: target, as: UTF8.self)
@@ -226,28 +226,33 @@ extension HTTP1RequestParser {
         self.state = .fields
     }
 
-    /// Reads `name ":" OWS value OWS` (RFC 9112 §5.1); folded lines begin with a space and so have
-    /// no token for a name.
     private mutating func readField(_ line: ByteBuffer) throws(EdgeFailure) {
         guard self.fields.count < self.limits.headerFields else { throw .headerTooLarge }
-        let bytes = line.readableBytesView
-        guard let colon = bytes.firstIndex(where: { !$0.isToken }), bytes[colon] == 0x3A,
-            colon > bytes.startIndex
-        else { throw .badRequest("A header field is not 'name: value'") }
-        let value = bytes[(colon + 1)...].trimmingOptionalWhitespace
-        guard value.allSatisfy(\.isFieldValueByte) else {
-            throw .badRequest("A header field has control characters in its value")
+        switch line.withUnsafeReadableBytes(Self.field) {
+        case .success(let field): self.fields.storage.append(field)
+        case .failure(let failure): throw failure
         }
-        self.fields.append(
-            String(decoding: bytes[..<colon], as: UTF8.self),
-            Self.text(value)
-        )
     }
 
-    /// Text of the bytes: UTF-8 where they are that, else ISO 8859-1, so that nothing is lost.
-    private static func text(_ bytes: ByteBufferView) -> String {
-        if let text = String(validating: bytes, as: UTF8.self) { return text }
-        return String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
+    /// Reads `name ":" OWS value OWS` (RFC 9112 §5.1); folded lines begin with a space and so have
+    /// no token for a name.
+    private static func field(
+        _ line: UnsafeRawBufferPointer
+    ) -> Result<HTTPFields.Field, EdgeFailure> {
+        guard let colon = line.firstIndex(where: { !$0.isToken }), line[colon] == 0x3A, colon > 0
+        else { return .failure(.badRequest("A header field is not 'name: value'")) }
+        let value = line[(colon + 1)...].trimmingOptionalWhitespace
+        guard value.allSatisfy({ $0.isFieldValueByte }) else {
+            return .failure(
+                .badRequest("A header field has control characters in its value")
+            )
+        }
+        return .success(
+            (
+                name: String(fieldValue: UnsafeRawBufferPointer(rebasing: line[..<colon])),
+                value: String(fieldValue: UnsafeRawBufferPointer(rebasing: value))
+            )
+        )
     }
 
     private mutating func finishHead() throws(EdgeFailure) -> HTTP1RequestHead {
@@ -298,7 +303,7 @@ extension HTTP1RequestParser {
         let blank = rest.prefix { $0.isOptionalWhitespace }
         let extensionText = rest.dropFirst(blank.count)
         guard rest.isEmpty || extensionText.first == 0x3B,
-            rest.allSatisfy(\.isFieldValueByte)
+            rest.allSatisfy({ $0.isFieldValueByte })
         else { throw .badRequest("A chunk size is followed by something else") }
         // Sizes and separators do not count, extensions do: they are a cheap way to keep an edge busy.
         self.chunkExtensionBytes += rest.count

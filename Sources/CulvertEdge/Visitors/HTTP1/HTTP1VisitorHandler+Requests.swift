@@ -8,6 +8,8 @@ extension HTTP1VisitorHandler {
         self.isProcessing = true
         while self.step(context) {}
         self.isProcessing = false
+        // Whoever still holds the buffer that TLS reads into makes it copy 32 KiB for the next read.
+        if self.inbox.readableBytes == 0 { self.inbox = ByteBuffer() }
         self.exchange?.flushRequest()
         if self.hasUnflushedAnswer { self.flushAnswer() }
         self.updateReading(context)

@@ -112,6 +112,7 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
             if self.isReceiving || self.phase == .opaque { self.noteProgress() }
             if self.inbox.readableBytes == 0 {
                 self.inbox = bytes
+                bytes = ByteBuffer()
             } else {
                 self.inbox.writeBuffer(&bytes)
             }
