@@ -165,12 +165,4 @@ import Testing
             }
         }
     }
-
-    @Test func tokensAreThoseOfTheRFC() {
-        let symbols = "!#$%&'*+-.^_`|~"
-        for byte in UInt8.min...UInt8.max {
-            #expect(FieldSyntax.isToken(byte) == byte.isToken, "byte \(byte)")
-        }
-        #expect(symbols.utf8.allSatisfy(FieldSyntax.isToken))
-    }
 }
