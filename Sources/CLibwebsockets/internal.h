@@ -21,6 +21,7 @@ struct culvert_loop {
     void *foreign_loops[1];
     unsigned events_this_turn;
 
+    uint8_t record[CULVERT_READ_BUFFER]; // what culvert_read has read last
     uint32_t masks[256]; // random, used from the end
     size_t masks_left;
 

@@ -69,6 +69,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_CLIENT_RECEIVE:
         return deliver(wsi, CULVERT_RECEIVED, in, length);
+    case LWS_CALLBACK_RAW_RX_FILE:
+        return deliver(wsi, CULVERT_READABLE, NULL, 0);
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return deliver(wsi, CULVERT_WRITABLE, NULL, 0);
@@ -140,8 +142,9 @@ static bool create_context(culvert_loop_ref loop) {
     info.user = loop;
     info.pt_serv_buf_size = CULVERT_READ_BUFFER;
     info.max_http_header_data = 16384;
-    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it.
-    info.fd_limit_per_thread = loop->options.maximum_connections + 8;
+    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it. A client may have
+    // two sockets, see culvert_read_directly.
+    info.fd_limit_per_thread = 2 * loop->options.maximum_connections + 8;
     info.timeout_secs = loop->options.timeout_seconds;
     info.server_string = "culvert";
     info.alpn = "http/1.1";

@@ -3,6 +3,7 @@
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,6 +132,13 @@ bool culvert_choked(culvert_socket socket) { return lws_send_pipe_choked(socket)
 
 bool culvert_has_unwritten(culvert_socket socket) { return lws_partial_buffered(socket); }
 
+void culvert_pong(culvert_socket socket, const void *payload, size_t length) {
+    uint8_t frame[LWS_PRE + 125];
+    if (length > sizeof frame - LWS_PRE || lws_send_pipe_choked(socket)) return;
+    memcpy(frame + LWS_PRE, payload, length);
+    lws_write(socket, frame + LWS_PRE, length, LWS_WRITE_PONG);
+}
+
 void culvert_ask_writable(culvert_socket socket) { lws_callback_on_writable(socket); }
 
 void culvert_set_reading(culvert_socket socket, bool reading) {
@@ -163,6 +171,29 @@ culvert_position culvert_received_position(culvert_socket socket) {
         .frame_remaining = lws_remaining_packet_payload(socket),
     };
     return position;
+}
+
+culvert_socket culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id) {
+    lws_adopt_desc_t adoption = {0};
+    adoption.vh = loop->client;
+    adoption.type = LWS_ADOPT_RAW_FILE_DESC; // polled only, never read
+    adoption.fd.filefd = fcntl(lws_get_socket_fd(socket), F_DUPFD_CLOEXEC, 0);
+    adoption.opaque = (void *)id;
+    if (adoption.fd.filefd < 0) return NULL;
+    culvert_socket readable = lws_adopt_descriptor_vhost_via_info(&adoption);
+    if (readable) lws_rx_flow_control(socket, 0);
+    return readable;
+}
+
+int culvert_read(culvert_loop_ref loop, culvert_socket socket, const void **bytes) {
+    SSL *tls = lws_get_ssl(socket);
+    if (!tls) return -1;
+    ERR_clear_error();
+    int count = SSL_read(tls, loop->record, sizeof loop->record);
+    *bytes = loop->record;
+    if (count > 0) return count;
+    int error = SSL_get_error(tls, count);
+    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
 int culvert_respond(culvert_socket socket, uint8_t *response, size_t length) {

@@ -26,6 +26,7 @@ typedef enum {
     CULVERT_APPEND_HEADERS,  // client: bytes = char **position, length = room there
     CULVERT_OPENED,
     CULVERT_RECEIVED,        // bytes, length: a piece of a message
+    CULVERT_READABLE,        // the socket of culvert_read_directly: culvert_read may have something
     CULVERT_WRITABLE,
     CULVERT_PEER_CLOSED,     // bytes, length: the close frame's payload
     CULVERT_CONNECT_FAILED,  // client: bytes, length: libwebsockets' own words
@@ -79,6 +80,7 @@ bool culvert_has_unwritten(culvert_socket socket); // the kernel took a part of 
 bool culvert_choked(culvert_socket socket); // that, or no room in the socket: a system call
 void culvert_ask_writable(culvert_socket socket);
 void culvert_set_reading(culvert_socket socket, bool reading);
+void culvert_pong(culvert_socket socket, const void *payload, size_t length); // 125 bytes at most
 // Never inside one of the socket's own events: frees the socket at once or soon.
 void culvert_close(culvert_socket socket, uint16_t code, const char *reason, size_t length);
 void culvert_abort(culvert_socket socket);
@@ -95,6 +97,15 @@ typedef struct {
     size_t frame_remaining; // bytes of this frame still to come
 } culvert_position;
 culvert_position culvert_received_position(culvert_socket socket);
+
+// Takes reading away from lws, whose client looks at every byte by itself: 80 instructions for each,
+// more than nine tenths of a connector's work in an upload. From here on a second, unconnected
+// socket with the same id has CULVERT_READABLE, and whoever reads parses the WebSocket frames. Only
+// between turns, and when lws has consumed all it has read, up to the end of a frame. NULL: no memory,
+// all stays as it was. The second socket is to be aborted when the first one ends.
+culvert_socket culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id);
+// What has come, of one TLS record at most; valid until the next call. 0: nothing now, -1: the end.
+int culvert_read(culvert_loop_ref loop, culvert_socket socket, const void **bytes);
 
 // Answers an upgrade that is being refused; `response` has room in front as for culvert_write.
 int culvert_respond(culvert_socket socket, uint8_t *response, size_t length);

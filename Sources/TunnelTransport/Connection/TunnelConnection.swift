@@ -26,6 +26,11 @@ package final class TunnelConnection {
     /// Nil before libwebsockets made it and after it freed it.
     var socket: culvert_socket?
     var handler: (any TunnelConnectionHandler)?
+    /// A client that reads past libwebsockets: the socket that says when, and what parses the frames.
+    var reading: (socket: culvert_socket, frames: ServerFrameReader)?
+    /// What libwebsockets has read for it, and whether anything was written.
+    var receivedMessages = 0
+    var hasWritten = false
     var phase = Phase.connecting
     /// `nextMessage` may have something.
     var hasMessages = false
@@ -92,7 +97,7 @@ package final class TunnelConnection {
     /// Stops or resumes reading from the socket. A last resort: pings and the peer's close wait
     /// too, and a pause longer than the hang-up time ends the connection.
     package func setReading(_ reading: Bool) {
-        guard let socket, self.phase == .open else { return }
+        guard let socket = self.reading?.socket ?? self.socket, self.phase == .open else { return }
         culvert_set_reading(socket, reading)
         self.loop.needsService = true
     }

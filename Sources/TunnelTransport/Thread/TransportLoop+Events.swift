@@ -21,6 +21,12 @@ extension TransportLoop {
         guard let connection = self.connections[id] else {
             return event == CULVERT_UPGRADE_ASKED || event == CULVERT_ANSWER_RECEIVED ? -1 : 0
         }
+        if event == CULVERT_READABLE {
+            self.readable(connection)
+            return 0
+        }
+        // Of the sockets that only say when to read, nothing else is of interest.
+        if let known = connection.socket, known != socket { return 0 }
         switch event {
         case CULVERT_RECEIVED:
             return self.received(
@@ -135,13 +141,20 @@ extension TransportLoop {
             return self.violated(connection, socket, code: 1009, "a message is too long")
         }
         let endsMessage = position.is_final && position.frame_remaining == 0
-        if endsMessage { connection.messageBytes = 0 }
-        if self.now &- connection.lastConfirmedAlive > 1_000_000_000 {
-            connection.lastConfirmedAlive = self.now
-            culvert_confirm_alive(socket)
+        if endsMessage {
+            connection.messageBytes = 0
+            connection.receivedMessages += 1
         }
+        self.noteAlive(connection, socket)
         handler.received(bytes, endsMessage: endsMessage, on: connection)
         return 0
+    }
+
+    /// At most once a second: libwebsockets pings, and gives up, whoever is not heard of.
+    func noteAlive(_ connection: TunnelConnection, _ socket: culvert_socket) {
+        guard self.now &- connection.lastConfirmedAlive > 1_000_000_000 else { return }
+        connection.lastConfirmedAlive = self.now
+        culvert_confirm_alive(socket)
     }
 
     private func violated(

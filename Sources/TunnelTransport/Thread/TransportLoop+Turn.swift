@@ -55,7 +55,12 @@ extension TransportLoop {
             self.sendMessages(of: connection, to: socket)
         case .closing:
             self.end(connection)
-        case .connecting, .closed:
+        case .closed:
+            // What was broken off between turns; libwebsockets' own callbacks say so as they return.
+            guard let frame = connection.closeFrame, let socket = connection.socket else { return }
+            connection.closeFrame = nil
+            self.sendClose(frame, on: connection, socket)
+        case .connecting:
             return
         }
     }
@@ -66,6 +71,7 @@ extension TransportLoop {
         let prefix = Int(CULVERT_WRITE_PREFIX)
         let room = UnsafeMutableRawBufferPointer(rebasing: self.message[prefix...])
         let payload = (start + prefix).assumingMemoryBound(to: UInt8.self)
+        if !connection.hasWritten { self.firstWrite(of: connection, to: socket) }
         for _ in 0..<Self.messagesPerTurn {
             guard self.takesMore(socket, of: connection) else {
                 return culvert_ask_writable(socket)
@@ -115,6 +121,15 @@ extension TransportLoop {
             return culvert_ask_writable(socket)
         }
         self.finish(connection, because: .closedHere)
+        self.sendClose(frame, on: connection, socket)
+    }
+
+    private func sendClose(
+        _ frame: (code: UInt16, reason: String),
+        on connection: TunnelConnection,
+        _ socket: culvert_socket
+    ) {
+        connection.closeFrame = nil
         self.watch(connection)
         self.needsService = true
         let reason = Array(frame.reason.utf8.prefix(123))

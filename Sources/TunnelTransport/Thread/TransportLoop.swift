@@ -165,6 +165,7 @@ final class TransportLoop {
         guard connection.phase != .closed else { return }
         connection.phase = .closed
         connection.hasMessages = false
+        self.stopReading(connection)
         self.logger.debug(
             "tunnel connection closed",
             metadata: ["peer": "\(connection.peer)", "reason": "\(reason)"]

@@ -26,6 +26,14 @@ final class FakeRouter: RequestRouter {
     let lostOnce = NIOLockedValueBox<Set<String>>([])
 
     func route(_ request: RouteRequest, for requester: any RouteRequester) {
+        let loop = request.eventLoop
+        if request.head.path == "/later" {
+            // Held before it is told: who hears of it may open it at once.
+            let bound = NIOLoopBound(requester as any RouteRequester, eventLoop: loop)
+            self.held.withLockedValue { held in
+                held.append { loop.execute { self.open(bound.value, loop) } }
+            }
+        }
         self.recorder.record(.routed(request.head.path, attempt: request.attempt))
         switch request.host {
         case "unknown.test": return requester.routeFailed(.unknownHost)
@@ -33,15 +41,7 @@ final class FakeRouter: RequestRouter {
         case "limited.test": return requester.routeFailed(.rateLimited(retryAfterSeconds: 9))
         default: break
         }
-        let loop = request.eventLoop
-        if request.head.path == "/never" { return }
-        if request.head.path == "/later" {
-            let bound = NIOLoopBound(requester as any RouteRequester, eventLoop: loop)
-            self.held.withLockedValue { held in
-                held.append { loop.execute { self.open(bound.value, loop) } }
-            }
-            return
-        }
+        if request.head.path == "/never" || request.head.path == "/later" { return }
         self.open(requester, loop)
     }
 
