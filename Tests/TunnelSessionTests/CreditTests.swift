@@ -26,6 +26,7 @@ import TunnelWire
         let desk = Desk(.edge, .small())
         desk.receive(.head(1), .data(1, 900))
         let stream = try #require(desk.streams[1])
+        desk.pass(.milliseconds(4))
         desk.session.consumed(499, on: stream, now: desk.now)
         #expect(desk.send() == [])
         desk.session.consumed(1, on: stream, now: desk.now)
@@ -208,7 +209,18 @@ import TunnelWire
         early.pass(.milliseconds(100))
         early.receive(.pong(7), .pong(0), .head(1), .data(1, 600))
         early.session.consumed(600, on: try #require(early.streams[1]), now: early.now)
-        #expect(early.send().contains("STREAM_CREDIT 1 =1600"), "nothing was measured")
+        #expect(early.send().contains("STREAM_CREDIT 1 =2600"), "nothing was measured")
+    }
+
+    /// Threads take their time too: on a short path a window grows by what they need.
+    @Test func aShortRoundTripCountsAsTwoMilliseconds() throws {
+        for (wait, credit) in [(3, "=2600"), (4, "=1600")] as [(UInt64, String)] {
+            let desk = Desk(.edge, .small(stream: 1_000, session: 10_000))
+            desk.receive(.pong(1), .head(1), .data(1, 600))
+            desk.pass(.milliseconds(wait))
+            desk.session.consumed(600, on: try #require(desk.streams[1]), now: desk.now)
+            #expect(desk.send().contains("STREAM_CREDIT 1 \(credit)"), "after \(wait) ms")
+        }
     }
 
     @Test func aWindowNeverPassesItsMaximum() throws {

@@ -28,6 +28,7 @@ package final class TunnelConnection {
     var handler: (any TunnelConnectionHandler)?
     /// A client that reads past libwebsockets: the socket that says when, and what parses the frames.
     var reading: (socket: culvert_socket, frames: ServerFrameReader)?
+    var hasReadDirectly = false
     /// What libwebsockets has read for it, and whether anything was written.
     var receivedMessages = 0
     var hasWritten = false

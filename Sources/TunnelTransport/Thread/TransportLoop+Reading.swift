@@ -19,6 +19,7 @@ extension TransportLoop {
         else { return }
         let limit = self.configuration.maximumMessageBytes
         connection.reading = (readable, ServerFrameReader(maximumMessageBytes: limit))
+        connection.hasReadDirectly = true
         self.needsService = true
     }
 

@@ -132,6 +132,8 @@ extension TransportLoop {
         connection.closeFrame = nil
         self.watch(connection)
         self.needsService = true
+        // libwebsockets waits for the peer's close frame.
+        if connection.hasReadDirectly { culvert_set_reading(socket, true) }
         let reason = Array(frame.reason.utf8.prefix(123))
         reason.withUnsafeBytes { bytes in
             let words = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
