@@ -253,6 +253,7 @@ private final class Run {
 
     private func takeEvents() {
         let events = self.session.takeEvents()
+        precondition(self.session.takeClosedStreams().allSatisfy(\.isClosed))
         let limit = 8 + 2 * self.streams.count
         precondition(events.count <= limit, "\(events.count) events at once")
         for event in events {

@@ -22,6 +22,9 @@ extension ChannelPipeline.SynchronousOperations {
             connectionConfiguration: .init(server.configuration.limits),
             streamConfiguration: .init(server.configuration.limits)
         )
+        if EarlySettingsHandler.isHarmless(server.configuration.limits) {
+            try self.addHandler(EarlySettingsHandler())
+        }
         try self.addHandlers(framing, handler)
     }
 }

@@ -1,0 +1,102 @@
+import NIOCore
+
+/// Lets NIOHTTP2 use the edge's own SETTINGS for a visitor's very first requests.
+///
+/// It decodes heads within HTTP/2's defaults, 16 KiB of fields, until the visitor has acknowledged
+/// SETTINGS; but visitors send requests without waiting for them, and RFC 9113 §6.5.3 wants nobody
+/// to: a first request with many cookies would end the connection. So this handler, in front of
+/// NIOHTTP2, acknowledges in the visitor's name right behind the visitor's own SETTINGS, takes the
+/// real acknowledgement out when it comes, and is gone.
+///
+/// Only for settings that are no narrower than HTTP/2's defaults, so that no visitor can have broken
+/// them before it knew: see `isHarmless(_:)`. Looks at frame headers only; what is no HTTP/2 is
+/// passed on for NIOHTTP2 to refuse.
+final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private static let prefaceBytes = 24
+    private static let headerBytes = 9
+    private static let settings: UInt8 = 4
+    private static let acknowledgement: [UInt8] = [0, 0, 0, 4, 1, 0, 0, 0, 0]
+
+    private enum State {
+        /// Neither the preface nor the visitor's SETTINGS are complete.
+        case preface
+        /// Acknowledged here; the visitor's own acknowledgement is to come.
+        case acknowledged
+    }
+
+    private var state = State.preface
+    /// Bytes before the next frame header.
+    private var skip = EarlySettingsHandler.prefaceBytes
+    /// A frame header that is not complete.
+    private var partial = ByteBuffer()
+    /// The frame under way is the visitor's SETTINGS.
+    private var isWithinSettings = false
+
+    /// Whether the edge's settings allow all that HTTP/2 allows by default (RFC 9113 §6.5.2), and as
+    /// many streams as it recommends not to go below.
+    static func isHarmless(_ limits: VisitorLimits) -> Bool {
+        limits.http2Streams >= 100 && limits.http2StreamWindowBytes >= 65_535
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var input = self.unwrapInboundIn(data)
+        if self.partial.readableBytes > 0 {
+            self.partial.writeBuffer(&input)
+            swap(&self.partial, &input)
+            self.partial = ByteBuffer()
+        }
+        var output = context.channel.allocator.buffer(
+            capacity: input.readableBytes + Self.headerBytes
+        )
+        let isDone = self.pass(&input, to: &output)
+        if output.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(output)) }
+        if isDone {
+            if input.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(input)) }
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        }
+    }
+
+    /// Moves what is understood; true when this handler has nothing left to do.
+    private func pass(_ input: inout ByteBuffer, to output: inout ByteBuffer) -> Bool {
+        while true {
+            if self.skip > 0 {
+                guard var piece = input.readSlice(length: min(self.skip, input.readableBytes)),
+                    piece.readableBytes > 0
+                else { return false }
+                self.skip -= piece.readableBytes
+                output.writeBuffer(&piece)
+            }
+            guard self.skip == 0 else { return false }
+            if self.isWithinSettings {
+                self.isWithinSettings = false
+                output.writeBytes(Self.acknowledgement)
+                self.state = .acknowledged
+            }
+            guard let header = input.readSlice(length: Self.headerBytes) else {
+                self.partial = input
+                input = ByteBuffer()
+                return false
+            }
+            if self.readHeader(header, to: &output) { return true }
+        }
+    }
+
+    /// True for the acknowledgement that was waited for, which is not passed on.
+    private func readHeader(_ header: ByteBuffer, to output: inout ByteBuffer) -> Bool {
+        let bytes = header.readableBytesView
+        let at = bytes.startIndex
+        self.skip = Int(bytes[at]) << 16 | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2])
+        let isSettings = bytes[at + 3] == Self.settings
+        let isAcknowledgement = isSettings && bytes[at + 4] & 1 == 1
+        if self.state == .acknowledged, isAcknowledgement, self.skip == 0 { return true }
+        self.isWithinSettings = self.state == .preface && isSettings && !isAcknowledgement
+        output.writeImmutableBuffer(header)
+        return false
+    }
+}
+
+@available(*, unavailable)
+extension EarlySettingsHandler: Sendable {}
