@@ -22,7 +22,8 @@ import Testing
                 bytes += passed.readableBytesView
             }
         }
-        let isThere = (try? channel.pipeline.syncOperations.handler(type: EarlySettingsHandler.self))
+        let isThere =
+            (try? channel.pipeline.syncOperations.handler(type: EarlySettingsHandler.self))
         _ = try channel.finish()
         return (bytes, isThere != nil)
     }
