@@ -32,16 +32,75 @@ extension String {
         }
         self.init(validating: bytes, as: UTF8.self)
     }
+}
 
-    /// The text of a field's value or a reason phrase: UTF-8 where it is that, else ISO 8859-1, which
-    /// octets above 0x7F were by RFC 2616 §2.2, so that none is lost.
-    package init(fieldValue bytes: UnsafeRawBufferPointer) {
-        if let text = String(utf8: bytes) {
+// MARK: - Octets
+
+// Field values and reason phrases are octets (RFC 9110 §5.5): mostly ASCII, often UTF-8, sometimes
+// ISO 8859-1, and whatever they are, they cross unchanged. As texts they are UTF-8 where they are
+// that; else each octet above 0x7F is one of the last 128 scalars, U+10FF80 to U+10FFFF. So that no
+// octets ever yield these scalars otherwise, octets that have the lead byte of theirs are written
+// that way, too.
+
+extension String {
+    private static let octetScalars: UInt32 = 0x10_FF00
+    /// Leads U+100000 to U+10FFFF in UTF-8.
+    private static let octetLead: UInt8 = 0xF4
+
+    /// The text of octets that are a field's value or a reason phrase; ``withOctets(_:)`` yields them
+    /// again.
+    package init(octets bytes: UnsafeRawBufferPointer) {
+        if let text = String(utf8: bytes), !text.mayHoldOctets {
             self = text
         } else {
-            var scalars = String.UnicodeScalarView()
-            scalars.append(contentsOf: bytes.lazy.map { Unicode.Scalar($0) })
-            self.init(scalars)
+            self.init(
+                String.UnicodeScalarView(
+                    bytes.lazy.map { byte in
+                        let scalar =
+                            byte < 0x80 ? nil : Unicode.Scalar(Self.octetScalars | UInt32(byte))
+                        return scalar ?? Unicode.Scalar(byte)
+                    }
+                )
+            )
         }
+    }
+
+    /// Calls `body` with the octets of a text that ``init(octets:)`` may have made; with its UTF-8, if
+    /// that did not.
+    @inlinable
+    package func withOctets<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
+        var text = self
+        if self.mayHoldOctets { return try self.octets.withUnsafeBytes(body) }
+        return try text.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// The text for where octets cannot go, HTTP/2 as NIO has it: what is no UTF-8 is read as
+    /// ISO 8859-1, which octets above 0x7F were by RFC 2616 §2.2.
+    package var readableText: String {
+        guard self.mayHoldOctets else { return self }
+        let octets = self.octets
+        return octets.withUnsafeBytes { String(utf8: $0) }
+            ?? String(String.UnicodeScalarView(octets.lazy.map { Unicode.Scalar($0) }))
+    }
+
+    /// Whether the lead byte is there that all octet scalars have; hardly any other text has it.
+    @usableFromInline var mayHoldOctets: Bool {
+        self.utf8.withContiguousStorageIfAvailable { $0.contains(Self.octetLead) }
+            ?? self.utf8.contains(Self.octetLead)
+    }
+
+    @usableFromInline var octets: [UInt8] {
+        var octets: [UInt8] = []
+        octets.reserveCapacity(self.utf8.count)
+        for scalar in self.unicodeScalars {
+            if scalar.value >= Self.octetScalars | 0x80 {
+                octets.append(UInt8(truncatingIfNeeded: scalar.value))
+            } else {
+                octets.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+            }
+        }
+        return octets
     }
 }

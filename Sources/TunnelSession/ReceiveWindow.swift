@@ -50,6 +50,11 @@ struct ReceiveWindow {
         if mayGrow, now - self.lastGrant < trip + trip {
             self.windowBytes = min(self.windowBytes * 2, self.maximumBytes)
         }
+        return self.grant(now: now)
+    }
+
+    /// The limit that lets the peer use all that is free.
+    mutating func grant(now: Instant) -> UInt64 {
         self.lastGrant = now
         self.limit = self.consumed + self.windowBytes
         return self.limit

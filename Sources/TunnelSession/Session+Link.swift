@@ -81,6 +81,7 @@ extension Session {
         guard self.link.isUp else { return self.link.since + self.configuration.resumeWindow }
         var deadline = self.link.lastReceived + self.configuration.livenessTimeout
         if self.link.isReportedDead { return nil }
+        if let reliefDue { deadline = min(deadline, reliefDue) }
         if !self.link.pingDue { deadline = min(deadline, self.nextPing) }
         // One that is urgent waits for the link, not for time: a timer would only spin.
         if let since = self.acknowledgement.since, !self.acknowledgement.isUrgent {
@@ -105,6 +106,7 @@ extension Session {
         {
             self.acknowledgement.isOverdue = true
         }
+        self.relieve(now: now)
         if now >= self.link.lastReceived + self.configuration.livenessTimeout {
             if !self.link.isReportedDead { self.events.append(.linkIsDead) }
             self.link.isReportedDead = true

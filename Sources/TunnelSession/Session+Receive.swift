@@ -158,6 +158,8 @@ extension Session {
             throw WireError(.creditExceeded, "DATA beyond the credit of stream \(id)")
         }
         if count > 0 {
+            if stream.incoming.window.buffered == count { stream.incoming.lastTaken = now }
+            self.notePressure(now: now)
             if stream.incoming.isDiscarding {
                 self.consumed(count, on: stream, now: now)
             } else {

@@ -153,7 +153,9 @@ extension Session {
     }
 
     private mutating func sendDirectionEnded(_ stream: SessionStream) {
-        if let code = stream.outgoing.resetAfterEnd {
+        if stream.outgoing.isBrokenOff {
+            self.close(stream)
+        } else if let code = stream.outgoing.resetAfterEnd {
             if stream.incoming.phase != .over {
                 self.control.append(Self.resetFrame(stream.id, code))
             }
@@ -176,7 +178,7 @@ extension SessionStream.Outgoing {
         switch self.queue.first {
         case nil: false
         case .data: self.credit > 0
-        case .head, .trailers, .end: true
+        case .head, .trailers, .end, .reset: true
         }
     }
 
@@ -192,6 +194,10 @@ extension SessionStream.Outgoing {
         case .end:
             self.isOver = true
             return LoggedFrame(type: .data, flags: .end, stream: id, payload: .none)
+        case .reset(let code):
+            self.isOver = true
+            self.isBrokenOff = true
+            return Session.resetFrame(id, code)
         case .data(var bytes):
             let count = min(bytes.readableBytes, room, self.credit, sessionCredit)
             guard count > 0, let slice = bytes.readSlice(length: count) else {

@@ -42,6 +42,8 @@ package struct Session: ~Copyable {
     var openedByPeer = 0
 
     var receiveWindow: ReceiveWindow
+    /// When a session whose window is nearly taken looks for streams to give up.
+    var reliefDue: Instant?
     /// DATA bytes put into the log, and the peer's limit on them.
     var sentDataBytes: UInt64 = 0
     var sendLimit: UInt64
@@ -173,7 +175,7 @@ package struct Session: ~Copyable {
             return
         }
         switch piece {
-        case .trailers, .end: stream.outgoing.isEndQueued = true
+        case .trailers, .end, .reset: stream.outgoing.isEndQueued = true
         case .data(let bytes):
             if stream.outgoing.joinLast(bytes) { return self.schedule(stream, now: now) }
         case .head: break
@@ -188,6 +190,7 @@ package struct Session: ~Copyable {
     package mutating func consumed(_ bytes: Int, on stream: SessionStream, now: Instant) {
         guard !self.isClosed else { return }
         let before = stream.incoming.window.buffered
+        stream.incoming.lastTaken = now
         let limit = stream.incoming.window.consume(
             bytes,
             roundTrip: self.link.roundTrip,
@@ -210,7 +213,10 @@ package struct Session: ~Copyable {
     mutating func consumedBySession(_ bytes: Int, now: Instant) {
         guard bytes > 0 else { return }
         let limit = self.receiveWindow.consume(bytes, roundTrip: nil, mayGrow: false, now: now)
-        guard let limit else { return }
+        if let limit { self.grantToSession(limit) }
+    }
+
+    mutating func grantToSession(_ limit: UInt64) {
         self.control.append(
             LoggedFrame(type: .sessionCredit, flags: [], stream: .session, payload: .integer(limit))
         )
@@ -219,14 +225,15 @@ package struct Session: ~Copyable {
     /// Gives a stream up in both directions; no event follows for it, not even one that was waiting to
     /// be taken, and what its reader still held counts as consumed.
     ///
-    /// An accepting end that has ended its own direction, its answer, still gets it across whole: the
-    /// reset follows it, and says that the rest of the request is not wanted.
+    /// An accepting end still gets across what it has queued of its answer. The reset follows: after a
+    /// whole answer it says that the rest of the request is not wanted, else that the answer breaks off
+    /// there.
     package mutating func reset(_ stream: SessionStream, code: ResetCode) {
         guard !self.isClosed else { return }
         self.discardIncoming(of: stream)
         guard !stream.isClosed else { return }
-        if !self.isOwn(stream.id), stream.outgoing.isEndQueued, !stream.outgoing.isOver {
-            stream.outgoing.resetAfterEnd = code
+        if !self.isOwn(stream.id), !stream.outgoing.queue.isEmpty {
+            stream.outgoing.queueReset(code)
             return
         }
         if stream.outgoing.hasBegun || !self.isOwn(stream.id) {
@@ -287,7 +294,8 @@ package struct Session: ~Copyable {
                 maximumBytes: self.configuration.maximumStreamWindowBytes,
                 now: now
             ),
-            isOpenedHere: isOpenedHere
+            isOpenedHere: isOpenedHere,
+            now: now
         )
     }
 

@@ -17,10 +17,16 @@ package final class SessionStream {
     /// Where the stream stands in the scheduler.
     var turn = Turn()
 
-    init(id: StreamID, sendLimit: UInt64, receiveWindow: ReceiveWindow, isOpenedHere: Bool) {
+    init(
+        id: StreamID,
+        sendLimit: UInt64,
+        receiveWindow: ReceiveWindow,
+        isOpenedHere: Bool,
+        now: Instant
+    ) {
         self.id = id
         self.outgoing = Outgoing(limit: sendLimit)
-        self.incoming = Incoming(window: receiveWindow, isRequest: !isOpenedHere)
+        self.incoming = Incoming(window: receiveWindow, isRequest: !isOpenedHere, now: now)
     }
 
     /// What waits to be sent, and how far it may go.
@@ -30,6 +36,8 @@ package final class SessionStream {
             case data(ByteBuffer)
             case trailers(ByteBuffer)
             case end
+            /// Breaks the direction off where its end would have been.
+            case reset(ResetCode)
         }
 
         var queue = Deque<Piece>()
@@ -45,8 +53,20 @@ package final class SessionStream {
         /// Anything of the stream is in the log: the peer knows, or will know, of it.
         var hasBegun = false
         var interimHeads = 0
-        /// RESET with this code follows what is queued.
+        /// The direction is over with RESET, and so is the stream.
+        var isBrokenOff = false
+        /// RESET with this code follows the end that is queued.
         var resetAfterEnd: ResetCode?
+
+        /// Has RESET follow what is queued.
+        mutating func queueReset(_ code: ResetCode) {
+            if self.isEndQueued {
+                self.resetAfterEnd = code
+            } else {
+                self.isEndQueued = true
+                self.queue.append(.reset(code))
+            }
+        }
 
         var credit: Int { Int(self.limit - self.sentBytes) }
 
@@ -76,6 +96,8 @@ package final class SessionStream {
 
         var phase = Phase.head
         var window: ReceiveWindow
+        /// When the reader last took something, or had nothing to take.
+        var lastTaken: Instant
         /// The pieces so far of a section whose last piece has not come.
         var section: ByteBuffer?
         var sectionType = FrameType.head
@@ -84,8 +106,9 @@ package final class SessionStream {
         /// Bytes to report as ``SessionEvent/ended(_:)`` etc. are not delivered any more.
         var isDiscarding = false
 
-        init(window: ReceiveWindow, isRequest: Bool) {
+        init(window: ReceiveWindow, isRequest: Bool, now: Instant) {
             self.window = window
+            self.lastTaken = now
             self.isRequest = isRequest
         }
     }

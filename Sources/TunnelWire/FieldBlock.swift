@@ -16,7 +16,7 @@ package enum FieldBlock {
         }
         for field in fields.storage {
             try Self.write(name: field.name, to: &buffer)
-            try buffer.writeText16(field.value)
+            try buffer.writeOctets16(field.value)
         }
     }
 
@@ -41,8 +41,8 @@ package enum FieldBlock {
 
     /// Reads fields to the end of `buffer`.
     ///
-    /// - Throws: `malformed` when a name is no token, a value has NUL, CR or LF or is not UTF-8, a
-    ///   length points beyond the end, or there are more than ``WireLimits/fields``.
+    /// - Throws: `malformed` when a name is no token, a value has NUL, CR or LF, a length points
+    ///   beyond the end, or there are more than ``WireLimits/fields``.
     package static func read(from buffer: inout ByteBuffer) throws(WireError) -> HTTPFields {
         var fields = HTTPFields()
         fields.reserveCapacity(16)
@@ -52,7 +52,7 @@ package enum FieldBlock {
             }
             let name = try Self.readName(from: &buffer)
             guard let length = buffer.readInteger(as: UInt16.self),
-                let value = buffer.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
+                let value = buffer.readOctets(Int(length))
             else { throw WireError(.malformed, "the value of field \(name) does not parse") }
             fields.append(name, value)
         }
@@ -106,6 +106,60 @@ extension ByteBuffer {
         self.writeString(text)
     }
 
+    /// Appends `octets(16)`.
+    ///
+    /// - Throws: `badLength` when there are over 65,535.
+    mutating func writeOctets16(_ text: String) throws(WireError) {
+        let lengthIndex = self.writerIndex
+        self.writeInteger(UInt16(0))
+        let written = self.writeOctets(text)
+        guard let count = UInt16(exactly: written) else {
+            throw WireError(.badLength, "a field value of \(written) bytes")
+        }
+        self.setInteger(count, at: lengthIndex)
+    }
+
+    /// Appends `octets(8)`.
+    ///
+    /// - Throws: `badLength` when there are over 255.
+    mutating func writeOctets8(_ text: String) throws(WireError) {
+        let lengthIndex = self.writerIndex
+        self.writeInteger(UInt8(0))
+        let written = self.writeOctets(text)
+        guard let count = UInt8(exactly: written) else {
+            throw WireError(.badLength, "a reason phrase of \(written) bytes")
+        }
+        self.setInteger(count, at: lengthIndex)
+    }
+
+    /// Appends the octets of a field's value or a reason phrase, as they are on the wire; see
+    /// `String.init(octets:)`.
+    ///
+    /// - Returns: how many.
+    @discardableResult
+    package mutating func writeOctets(_ text: String) -> Int {
+        text.withOctets { self.writeBytes($0) }
+    }
+
+    /// Reads `length` octets without NUL, CR and LF, or nil.
+    @inline(__always)
+    mutating func readOctets(_ length: Int) -> String? {
+        guard length <= self.readableBytes else { return nil }
+        let text = self.withUnsafeReadableBytes { bytes -> String? in
+            let bytes = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+            guard !bytes.contains(where: FieldSyntax.isForbidden) else { return nil }
+            return String(octets: bytes)
+        }
+        self.moveReaderIndex(forwardBy: length)
+        return text
+    }
+
+    /// Reads `octets(8)` that has no NUL, CR or LF, or nil.
+    mutating func readOctets8() -> String? {
+        guard let length = self.readInteger(as: UInt8.self) else { return nil }
+        return self.readOctets(Int(length))
+    }
+
     /// Reads `length` bytes of UTF-8 that all satisfy `isAllowed`, or nil.
     @inline(__always)
     mutating func readText(_ length: Int, where isAllowed: (UInt8) -> Bool) -> String? {
@@ -122,12 +176,6 @@ extension ByteBuffer {
     /// Reads `text(16)` that has no NUL, CR or LF, or nil.
     mutating func readText16() -> String? {
         guard let length = self.readInteger(as: UInt16.self) else { return nil }
-        return self.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
-    }
-
-    /// Reads `text(8)` that has no NUL, CR or LF, or nil.
-    mutating func readText8() -> String? {
-        guard let length = self.readInteger(as: UInt8.self) else { return nil }
         return self.readText(Int(length), where: { !FieldSyntax.isForbidden($0) })
     }
 }

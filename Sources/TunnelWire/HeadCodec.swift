@@ -49,7 +49,7 @@ package enum HeadCodec {
         var buffer = allocator.buffer(capacity: 512)
         buffer.writeInteger(Self.responseKind)
         buffer.writeInteger(head.status)
-        try buffer.writeText8(head.reason.utf8.count <= 255 ? head.reason : "")
+        try buffer.writeOctets8(head.reason.utf8.count <= 255 ? head.reason : "")
         try FieldBlock.write(head.fields, to: &buffer)
         try Self.checkSize(buffer)
         return buffer
@@ -125,7 +125,7 @@ package enum HeadCodec {
     private static func readResponse(_ section: inout ByteBuffer) throws(WireError) -> ResponseHead
     {
         guard let status = section.readInteger(as: UInt16.self), (100...999).contains(status),
-            let reason = section.readText8()
+            let reason = section.readOctets8()
         else { throw WireError(.malformed, "the status of a response does not parse") }
         return ResponseHead(
             status: status,

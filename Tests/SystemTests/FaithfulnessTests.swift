@@ -111,6 +111,29 @@ extension SystemTests {
             #expect(answer.first("connection") == nil)
         }
 
+        @Test("octets beyond ASCII, whatever they mean, both ways")
+        func octets() throws {
+            let world = try World()
+            let directory = world.deployment.directory
+            let latin = Data("X-Latin: caf".utf8) + [0xE9]
+            let utf8 = Data("X-UTF-8: café €".utf8)
+            let fields = try directory.write(latin + [0x0A] + utf8 + [0x0A], to: "fields")
+            let echo = try Echo(world.curl("/", ["--http1.1", "-H", "@\(fields)"]))
+            // The origin reads everything as ISO 8859-1.
+            #expect(echo.values("x-latin") == ["café"])
+            #expect(echo.values("x-utf-8") == ["cafÃ© â\u{82}¬"])
+            let head = directory.file("octets")
+            _ = try world.curl("/fields", ["--http1.1", "-D", head])
+            let raw = try Data(contentsOf: URL(fileURLWithPath: head))
+            #expect(raw.range(of: latin + [0x0D]) != nil)
+            #expect(raw.range(of: utf8 + [0x0D]) != nil)
+            // NIO's HTTP/2 has texts only: what is no UTF-8 is written as if it were ISO 8859-1.
+            _ = try world.curl("/fields", ["--http2", "-D", head])
+            let second = try Data(contentsOf: URL(fileURLWithPath: head))
+            #expect(second.range(of: Data("x-latin: café".utf8)) != nil)
+            #expect(second.range(of: Data("x-utf-8: café €".utf8)) != nil)
+        }
+
         @Test("20 MiB up and down, chunked and with a length, byte for byte", arguments: versions)
         func bigBodies(version: String) throws {
             let world = try World()
@@ -381,6 +404,18 @@ extension SystemTests {
             let running = try world.deployment.beginCurl("/cancelled/\(token)", [version])
             try waitFor("the answer's begin") { running.body.isEmpty ? nil : true }
             running.process.killNow()
+            #expect(try world.origin.wasLeft(token))
+        }
+
+        @Test(
+            "one that gives up before the answer's begin, closing TLS properly",
+            arguments: versions
+        )
+        func patience(version: String) throws {
+            let world = try World()
+            let token = "impatient" + version.suffix(1)
+            let answer = try world.curl("/silent/\(token)", [version, "--max-time", "0.5"])
+            #expect(answer.exit == 28)
             #expect(try world.origin.wasLeft(token))
         }
     }

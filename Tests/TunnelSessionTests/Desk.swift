@@ -75,6 +75,8 @@ final class Desk {
 
     // MARK: What goes out
 
+    var deadline: Instant? { self.session.deadline }
+
     var wantsToSend: Bool { self.session.wantsToSend(now: self.now) }
 
     /// One message, as texts.

@@ -265,14 +265,30 @@ import TunnelWire
         #expect(stream.isClosed)
     }
 
-    @Test func aResetGivesUpWhatIsQueued() throws {
-        let desk = Desk(.edge)
+    @Test func anAnswerThatBreaksOffGoesAsFarAsItGot() throws {
+        let desk = Desk(.edge, peer: SessionConfiguration.small().limits)
         desk.receive(.head(1))
         let stream = try #require(desk.streams[1])
         desk.answer(on: stream)
-        desk.data(100, on: stream)
+        desk.data(1_500, on: stream)
         desk.session.reset(stream, code: .truncated)
-        #expect(desk.send() == ["ACK =1", "RESET 1 truncated"])
+        desk.session.reset(stream, code: .cancelled)
+        #expect(desk.send() == ["ACK =1", "HEAD 1 3", "DATA 1 1000"])
+        #expect(!stream.isClosed)
+        #expect(desk.receive(.data(1, 9)) == [], "its request is not wanted any more")
+        #expect(desk.receive(.credit(1, 9_000)) == [])
+        #expect(desk.send() == ["ACK =3", "DATA 1 500", "RESET 1 truncated"])
+        #expect(stream.isClosed)
+        #expect(desk.send() == [])
+    }
+
+    @Test func theOpenersResetGivesUpWhatIsQueued() throws {
+        let desk = Desk(.connector, peer: SessionConfiguration.small().limits)
+        let stream = try #require(desk.open())
+        desk.data(1_500, on: stream)
+        #expect(desk.send() == ["HEAD 1 1", "DATA 1 1000"])
+        desk.session.reset(stream, code: .cancelled)
+        #expect(desk.send() == ["RESET 1 cancelled"])
         desk.data(100, on: stream)
         desk.end(stream)
         #expect(desk.send() == [])

@@ -76,6 +76,19 @@ import Testing
     }
 
     @Test(arguments: [
+        "FF", "E9", "C3A9", "EDA080", "C080", "F48FBEA9", "F4908080", "61E962F09F9880",
+    ])
+    func octetsThatAreNoUTF8CrossUnchanged(_ value: String) throws {
+        let section =
+            [0x02, 0x00, 0xC8, UInt8(bytes(value).count)] + bytes(value)
+            + [0x06, 0x00, UInt8(bytes(value).count)] + bytes(value)
+        let head = try HeadCodec.decode(ByteBuffer(bytes: section))
+        guard case .response(let response) = head else { throw WireError(.malformed, "kind") }
+        let again = try HeadCodec.encode(response, allocator: self.allocator)
+        #expect(again.bytes == section)
+    }
+
+    @Test(arguments: [
         ("", "nothing"), ("00", "kind 0"), ("03", "kind 3"), ("01", "no method"),
         ("01 08 01 0000 0001 2F", "method 8"), ("01 00 00 01 0000 0001 2F", "an empty method"),
         ("01 00 02 47 20 01 0000 0001 2F", "a method with a space"),
@@ -89,7 +102,7 @@ import Testing
         ("01 01 01 0000 0002 2FC3", "a path that is not UTF-8"),
         ("02", "no status"), ("02 0063 00", "status 99"), ("02 03E8 00", "status 1000"),
         ("02 00C8", "no reason"), ("02 00C8 01 0D", "CR in the reason"),
-        ("02 00C8 02 41", "a short reason"), ("02 00C8 01 80", "a reason that is not UTF-8"),
+        ("02 00C8 02 41", "a short reason"),
         ("02 00C8 00 00 0000", "name 0"), ("02 00C8 00 40 0000", "name 64"),
         ("02 00C8 00 80", "half a name's length"), ("02 00C8 00 8000 0000", "an empty name"),
         ("02 00C8 00 8002 41", "a short name"), ("02 00C8 00 8001 3A 0000", "a colon in a name"),
@@ -98,9 +111,6 @@ import Testing
         ("02 00C8 00 06", "no value"), ("02 00C8 00 06 00", "half a value's length"),
         ("02 00C8 00 06 0002 41", "a short value"), ("02 00C8 00 06 0001 00", "NUL in a value"),
         ("02 00C8 00 06 0001 0A", "LF in a value"), ("02 00C8 00 06 0001 0D", "CR in a value"),
-        ("02 00C8 00 06 0001 FF", "a value that is not UTF-8"),
-        ("02 00C8 00 06 0003 EDA080", "a surrogate in a value"),
-        ("02 00C8 00 06 0002 C080", "an overlong NUL in a value"),
     ])
     func isMalformed(_ hex: String, _ what: String) {
         let error = #expect(throws: WireError.self, "\(what)") { try self.decode(hex) }

@@ -35,6 +35,8 @@ package struct VisitorLimits: Sendable {
     /// Bytes read ahead of the request in progress on an HTTP/1.1 connection. Default 16 KiB; at
     /// it reading stops.
     package var pipelinedBytes = 16 * 1024
+    /// Requests in progress, of all connections together. Default 65,536; beyond it 503.
+    package var requests = 65_536
     /// How often one request is given to a connector. Default 3.
     package var attempts = 3
     /// HTTP/2 streams open at once per connection. Default 100; beyond it a connection error.
@@ -69,6 +71,10 @@ package struct VisitorTimeouts: Sendable {
     /// Without progress where the visitor is the one waited for: it sends none of the body it
     /// owes, or takes none of the answer. An origin's silence does not count. Default 60 s.
     package var bodyIdle = TimeAmount.seconds(60)
+    /// From the moment a visitor without TLS has closed its half, or took something of its answer
+    /// after that, to where it counts as gone: whether it still listens only writing would tell.
+    /// Default 2 s. One with TLS counts as gone at once.
+    package var halfClosed = TimeAmount.seconds(2)
     /// Between requests. Default 75 s; then the connection is closed.
     package var keepAlive = TimeAmount.seconds(75)
     /// To throw an unread body away. Default 5 s; then the connection is closed.

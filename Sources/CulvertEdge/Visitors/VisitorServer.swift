@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 package import NIOCore
 package import NIOSSL
+internal import Synchronization
 
 /// Serves visitors on connections that the front door has accepted; one for all event loops.
 package final class VisitorServer: Sendable {
@@ -9,6 +10,8 @@ package final class VisitorServer: Sendable {
     private let isAuthoritative: @Sendable (_ serverName: String, _ host: String) -> Bool
     private let accessLog: (@Sendable (AccessRecord) -> Void)?
     private let connections = NIOLockedValueBox(Connections())
+    /// Requests that were given to the router and are not over.
+    private let requests = Atomic<Int>(0)
 
     /// What of the server changes: touched once per connection.
     private struct Connections {
@@ -110,6 +113,16 @@ package final class VisitorServer: Sendable {
         }
         cut.cancel()
     }
+
+    /// Counts a request that goes to the router; false at the limit.
+    func beginRequest() -> Bool {
+        let count = self.requests.wrappingAdd(1, ordering: .relaxed).newValue
+        guard count > self.configuration.limits.requests else { return true }
+        self.endRequest()
+        return false
+    }
+
+    func endRequest() { self.requests.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Connections that are open now.
     package var connectionCount: Int { self.connections.withLockedValue { $0.open.count } }

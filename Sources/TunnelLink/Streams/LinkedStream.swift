@@ -21,6 +21,8 @@ final class LinkedStream: TunnelStream {
     private var isSendingOver = false
     private var isReceivingOver = false
     private var isReset = false
+    /// All that was received counts as consumed.
+    private var isReturned = false
     /// Waits for `receivedAll` in the bridge's round.
     var isTouched = false
 
@@ -33,7 +35,7 @@ final class LinkedStream: TunnelStream {
     deinit {
         self.finishLoad()
         // The last reference may go on either thread, so this must not touch the loop's outbox.
-        guard self.unreturnedBytes > 0, !self.isReset else { return }
+        guard self.unreturnedBytes > 0, !self.isReturned else { return }
         self.bridge.release(self.port, self.unreturnedBytes)
     }
 
@@ -76,7 +78,7 @@ final class LinkedStream: TunnelStream {
     override func flush() { self.bridge.flush() }
 
     override func consumed(_ bytes: Int) {
-        guard !self.isReset, bytes > 0 else { return }
+        guard !self.isReturned, bytes > 0 else { return }
         self.consumedBytes += bytes
         self.unreportedConsumption += bytes
         if self.port.isFinished {
@@ -90,6 +92,7 @@ final class LinkedStream: TunnelStream {
     override func reset(_ code: ResetCode) {
         guard !self.isReset else { return }
         self.isReset = true
+        self.isReturned = true
         self.delegate = nil
         self.bridge.queue(.reset(self, code))
         self.reportConsumption(self.unreturnedBytes)
@@ -127,7 +130,6 @@ final class LinkedStream: TunnelStream {
             self.isReset = true
             let delegate = self.delegate
             self.delegate = nil
-            self.reportConsumption(self.unreturnedBytes)
             self.finishLoad()
             delegate?.wasReset(self, code: code)
         case .away: self.delegate?.sessionIsAway(self)

@@ -28,7 +28,8 @@ package protocol TunnelStreamDelegate: AnyObject {
     /// The session has been without a link for a while, and others could take what is not begun:
     /// who can repeat its request elsewhere may do so, the stream still waits. Ignored by default.
     func sessionIsAway(_ stream: TunnelStream)
-    /// The stream is over in both directions, abruptly; nothing follows.
+    /// The stream is over in both directions, abruptly; nothing follows. What the delegate still holds of
+    /// it counts against the session until it is consumed, or the stream is let go.
     func wasReset(_ stream: TunnelStream, code: ResetCode)
 }
 

@@ -200,6 +200,41 @@ struct HTTP1VisitorTests {
         }
     }
 
+    @Test func halfClosedVisitorIsGoneWhenNothingHappens() async throws {
+        try await TestServer.run {
+            $0.timeouts.halfClosed = .milliseconds(200)
+        } _: { server in
+            let client = try await RawClient(server)
+            try await client.send(get("/never"))
+            try await server.router.recorder.first { $0 == .routed("/never", attempt: 1) }
+            try await client.halfClose()
+            try await server.router.recorder.first { $0 == .cancelled }
+            #expect(await client.receiveToEnd() == "")
+        }
+    }
+
+    @Test func requestsInAllHaveALimit() async throws {
+        try await TestServer.run {
+            $0.limits.requests = 1
+        } _: { server in
+            let first = try await RawClient(server)
+            try await first.send(
+                "POST /never HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nx"
+            )
+            try await server.router.recorder.first { $0 == .routed("/never", attempt: 1) }
+            let second = try await RawClient(server)
+            try await second.send(get("/hello"))
+            let refusal = await second.receive("Culvert-Error: over-limit")
+            #expect(refusal.contains("HTTP/1.1 503"))
+            #expect(refusal.lowercased().contains("retry-after: 1"))
+            try await first.close()
+            try await server.router.recorder.first { $0 == .cancelled }
+            try await second.send(get("/hello"))
+            await second.receive("hello 0")
+            try await second.close()
+        }
+    }
+
     @Test func failuresSayWhatHappened() async throws {
         let cases: [(String, String, String, String)] = [
             ("unknown.test", "/", "404", "hostname-unknown"),

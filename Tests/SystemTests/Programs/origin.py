@@ -232,6 +232,8 @@ def fields(request, answer):
         ("X-Hop", "secret"),
         ("Keep-Alive", "timeout=5"),
         ("X-Under_score", "kept"),
+        ("X-Latin", "caf\xe9"),
+        ("X-UTF-8", "café €".encode().decode("latin-1")),
         ("X-Long", "l" * 20000),
     )
 
@@ -290,6 +292,9 @@ def broken(request, answer):
         answer.head("200 OK", CHUNKED)
         answer.chunk("x" * 1000)
         connection.send(b"zz\r\nhello\r\n0\r\n\r\n")
+    elif how == "late":
+        answer.head("200 OK", ("Content-Length", 1 << 30))
+        connection.send(b"x" * 3_000_000)
     elif how == "before-answer":
         request.read_body()
     elif how == "head":
@@ -336,6 +341,17 @@ def cancelled(request, answer):
         raise Gone
 
 
+def silent(request, answer):
+    """/silent/TOKEN: no answer at all; `TOKEN gone` is released when the reader leaves."""
+    request.read_body()
+    try:
+        request.connection.sock.recv(1)
+    except OSError:
+        pass
+    release(request.path.split("/")[2] + " gone")
+    raise Gone
+
+
 def own(request, answer):
     """What the tests ask for directly."""
     words = request.path.split("/")
@@ -360,7 +376,7 @@ def own(request, answer):
 ROUTES = {
     "bytes": download, "chunked": download, "early": early, "status": status, "hints": hints,
     "fields": fields, "events": events, "ticks": ticks, "hold": hold, "stall": stall,
-    "broken": broken, "refuse": refuse, "cancelled": cancelled,
+    "broken": broken, "refuse": refuse, "cancelled": cancelled, "silent": silent,
 }
 
 

@@ -40,8 +40,8 @@ enum FieldLines {
         while end > start, Self.isBlank(line[end - 1]) { end -= 1 }
         for index in start..<end where !line[index].isFieldValueByte { return nil }
         return (
-            String(fieldValue: UnsafeRawBufferPointer(rebasing: line[..<nameEnd])),
-            String(fieldValue: UnsafeRawBufferPointer(rebasing: line[start..<end]))
+            String(octets: UnsafeRawBufferPointer(rebasing: line[..<nameEnd])),
+            String(octets: UnsafeRawBufferPointer(rebasing: line[start..<end]))
         )
     }
 

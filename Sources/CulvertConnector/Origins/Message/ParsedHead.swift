@@ -148,7 +148,7 @@ struct StatusLine {
         }
         guard line[12] == ASCII.space else { return nil }
         for index in 13..<line.count where !line[index].isFieldValueByte { return nil }
-        self.reason = String(fieldValue: UnsafeRawBufferPointer(rebasing: line[13...]))
+        self.reason = String(octets: UnsafeRawBufferPointer(rebasing: line[13...]))
     }
 }
 

@@ -1,5 +1,6 @@
 import HTTPSemantics
 import NIOCore
+import TunnelWire
 
 /// Writes a request's head and chunk framing as HTTP/1.1 (RFC 9112).
 enum RequestWriter {
@@ -30,7 +31,7 @@ enum RequestWriter {
             lines += 1
             buffer.writeString(field.name)
             buffer.writeStaticString(": ")
-            buffer.writeString(field.value)
+            buffer.writeOctets(field.value)
             buffer.writeStaticString("\r\n")
         }
         lines += 1
@@ -67,7 +68,7 @@ enum RequestWriter {
             lines += 1
             buffer.writeString(field.name)
             buffer.writeStaticString(": ")
-            buffer.writeString(field.value)
+            buffer.writeOctets(field.value)
             buffer.writeStaticString("\r\n")
         }
         buffer.writeStaticString("\r\n")

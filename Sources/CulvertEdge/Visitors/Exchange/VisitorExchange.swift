@@ -23,6 +23,7 @@ final class VisitorExchange {
     private var status: UInt16 = 0
     private var errorCode: String?
     private var hasSentContinue = false
+    /// Was given to the router, and counts among the server's requests.
     private var isStarted = false
     private var isLogged = false
 
@@ -56,7 +57,13 @@ final class VisitorExchange {
 
     /// Asks the router for a stream.
     func start() {
-        self.isStarted = true
+        if !self.isStarted {
+            guard self.server.beginRequest() else {
+                let failure = RouteFailure.overLimit(retryAfterSeconds: 1)
+                return self.fail(EdgeFailure(failure, host: self.request.host))
+            }
+            self.isStarted = true
+        }
         let deadline = self.routeDeadline ?? self.began + self.server.configuration.timeouts.route
         self.routeDeadline = deadline
         let request = RouteRequest(
@@ -76,7 +83,7 @@ final class VisitorExchange {
         guard self.machine.response == .none else {
             self.errorCode = self.errorCode ?? failure.code
             self.resetStream(self.machine.visitorLeft(), .cancelled)
-            self.responder?.breakOff()
+            self.responder?.breakOff(atOnce: false)
             self.settle()
             return
         }
@@ -119,8 +126,10 @@ final class VisitorExchange {
         if self.machine.isOver {
             self.isLogged = true
             self.responder = nil
-            self.stream = nil
+            // Of an answer that broke off, the visitor still reads what there is.
+            if self.machine.response != .broken { self.stream = nil }
             self.kept = ByteBuffer()
+            if self.isStarted { self.server.endRequest() }
             self.server.log(self.record())
         }
         responder?.exchangeAdvanced()
@@ -283,14 +292,16 @@ extension VisitorExchange: TunnelStreamDelegate {
 
     package func wasReset(_ stream: TunnelStream, code: ResetCode) {
         guard stream === self.stream else { return }
-        self.stream = nil
         let isLost = code == .sessionLost || code == .sessionClosed
-        switch self.machine.streamReset(isUntouched: code.isUntouched, isLost: isLost) {
+        let result = self.machine.streamReset(isUntouched: code.isUntouched, isLost: isLost)
+        if result != .breakOff { self.stream = nil }
+        switch result {
         case .retry: self.start()
         case .answer: self.fail(EdgeFailure(code))
         case .breakOff:
             self.errorCode = EdgeFailure(code).code
-            self.responder?.breakOff()
+            // Over a limit, its memory is what is wanted back.
+            self.responder?.breakOff(atOnce: code == .overLimit)
             self.settle()
         case .abandonRequest: self.settle()
         case .ignore: break
@@ -367,7 +378,7 @@ extension VisitorExchange: TunnelStreamDelegate {
         } else {
             self.errorCode = EdgeFailure(code).code
             _ = self.machine.visitorLeft()
-            self.responder?.breakOff()
+            self.responder?.breakOff(atOnce: false)
             self.settle()
         }
     }

@@ -15,8 +15,9 @@ protocol VisitorResponder: AnyObject {
     /// A piece of the body; report it with `VisitorExchange.delivered` once it is out of memory.
     func answerData(_ data: ByteBuffer)
     func answerEnd(trailers: HTTPFields?)
-    /// The answer cannot be completed: the visitor must not take it for whole.
-    func breakOff()
+    /// The answer cannot be completed: the visitor must not take it for whole. It gets what there is
+    /// first, unless `atOnce`, which lets go of what is still unwritten.
+    func breakOff(atOnce: Bool)
     /// This connection must not carry another request.
     func closeAfterAnswer()
     func flushAnswer()

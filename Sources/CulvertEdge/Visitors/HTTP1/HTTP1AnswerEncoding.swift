@@ -1,5 +1,6 @@
 import HTTPSemantics
 import NIOCore
+import TunnelWire
 
 /// How the end of an HTTP/1 answer's body is marked (RFC 9112 §6.3).
 enum HTTP1BodyStyle: Equatable {
@@ -20,7 +21,7 @@ extension ByteBuffer {
         self.writeStaticString("HTTP/1.1 ")
         self.writeString(String(head.status))
         self.writeStaticString(" ")
-        self.writeString(head.reason)
+        self.writeOctets(head.reason)
         self.writeStaticString("\r\n")
         for field in head.fields.storage where !HopByHop.isHopByHop(field.name) {
             if field.name.utf8.count == 14, field.name.utf8.equalsLowercase("content-length") {
@@ -34,7 +35,7 @@ extension ByteBuffer {
 
     mutating func writeUpgrade(_ head: ResponseHead) {
         self.writeStaticString("connection: Upgrade\r\nupgrade: ")
-        self.writeString(head.fields.first("Upgrade") ?? "websocket")
+        self.writeOctets(head.fields.first("Upgrade") ?? "websocket")
         self.writeStaticString("\r\n")
     }
 
@@ -52,7 +53,7 @@ extension ByteBuffer {
     private mutating func writeField(_ field: HTTPFields.Field) {
         self.writeString(field.name)
         self.writeStaticString(": ")
-        self.writeString(field.value)
+        self.writeOctets(field.value)
         self.writeStaticString("\r\n")
     }
 }

@@ -249,8 +249,8 @@ extension HTTP1RequestParser {
         }
         return .success(
             (
-                name: String(fieldValue: UnsafeRawBufferPointer(rebasing: line[..<colon])),
-                value: String(fieldValue: UnsafeRawBufferPointer(rebasing: value))
+                name: String(octets: UnsafeRawBufferPointer(rebasing: line[..<colon])),
+                value: String(octets: UnsafeRawBufferPointer(rebasing: value))
             )
         )
     }

@@ -83,7 +83,7 @@ extension HTTP1VisitorHandler: VisitorResponder {
         // A buffer that a batch has made large is not kept by a connection that may idle for long.
         if self.outbox.capacity > 16 * 1024 { self.outbox = ByteBuffer() }
         self.outbox.clear(minimumCapacity: 1024)
-        if self.isReceiving { self.noteProgress() }
+        if self.isReceiving || self.isInputClosed { self.noteProgress() }
         if context.channel.isWritable { self.reportDelivered() }
     }
 
@@ -146,14 +146,28 @@ extension HTTP1VisitorHandler {
         context.close(mode: .output, promise: closed)
     }
 
-    /// Ends the connection so that the answer in progress cannot be taken for whole: without its
-    /// last chunk or the rest of its length, without the close of TLS; where only the close marks
-    /// the end, with a RST.
-    func breakOff() {
+    /// Ends the connection so that the answer in progress cannot be taken for whole.
+    func breakOff(atOnce: Bool) {
         guard let context, self.phase != .closed else { return }
-        self.hasUnflushedAnswer = true
+        guard !atOnce, self.phase != .breakingOff else { return self.cut(context) }
+        self.phase = .breakingOff
+        self.noteProgress()
         self.writeOutbox(context)
         context.flush()
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+            guard let self, let context = self.context else { return }
+            self.cut(context)
+        }
+        // Behind all that TLS has made of the answer.
+        self.belowTLS(context).writeAndFlush(NIOAny(ByteBuffer()), promise: written)
+        self.updateDeadline()
+    }
+
+    /// Closes without the last chunk or the rest of the length, without the close of TLS; where only
+    /// the close marks the end of an answer, with a RST.
+    private func cut(_ context: ChannelHandlerContext) {
+        guard self.phase != .closed else { return }
         self.phase = .closed
         self.exchange = nil
         self.timer?.set(nil)
@@ -161,8 +175,11 @@ extension HTTP1VisitorHandler {
             let socket = context.channel as? any SocketOptionProvider
             _ = socket?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         }
+        self.belowTLS(context).close(mode: .all, promise: nil)
+    }
+
+    private func belowTLS(_ context: ChannelHandlerContext) -> ChannelHandlerContext {
         let pipeline = context.pipeline.syncOperations
-        let below = (try? pipeline.context(handlerType: NIOSSLServerHandler.self)) ?? context
-        below.close(mode: .all, promise: nil)
+        return (try? pipeline.context(handlerType: NIOSSLServerHandler.self)) ?? context
     }
 }

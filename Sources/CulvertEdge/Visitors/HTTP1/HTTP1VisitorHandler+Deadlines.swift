@@ -20,6 +20,7 @@ extension HTTP1VisitorHandler {
         case .http: break
         case .opaque, .closed: return .nothing
         case .lingering: return self.context?.channel.isWritable ?? true ? .lingering : .reader
+        case .breakingOff: return .reader
         }
         if let context, !context.channel.isWritable { return .reader }
         guard let exchange else {
@@ -48,7 +49,8 @@ extension HTTP1VisitorHandler {
             self.lastProgress = .now()
             timer.set(self.lastProgress + self.timeouts.keepAlive)
         case .head(let since): timer.set(since + self.timeouts.header)
-        case .body, .reader, .halfClosed: timer.set(self.lastProgress + self.timeouts.bodyIdle)
+        case .body, .reader: timer.set(self.lastProgress + self.timeouts.bodyIdle)
+        case .halfClosed: timer.set(self.lastProgress + self.timeouts.halfClosed)
         case .drain(let since): timer.set(since + self.timeouts.drain)
         case .lingering: timer.set(self.lastProgress + self.timeouts.lingering)
         case .nothing: timer.set(nil)
@@ -71,7 +73,11 @@ extension HTTP1VisitorHandler {
             self.exchange?.abandonRequest()
             self.finishConnection(context)
         case .reader: self.checkReader(context)
-        case .halfClosed: context.close(promise: nil)
+        case .halfClosed:
+            guard .now() >= self.lastProgress + self.timeouts.halfClosed else {
+                return self.updateDeadline()
+            }
+            context.close(promise: nil)
         case .lingering:
             guard self.hasReaderMoved(context) else { return context.close(promise: nil) }
             self.updateDeadline()
@@ -89,7 +95,7 @@ extension HTTP1VisitorHandler {
     private func checkReader(_ context: ChannelHandlerContext) {
         if self.hasReaderMoved(context) { return self.updateDeadline() }
         self.exchange?.visitorLeft(.cancelled, errorCode: "visitor-too-slow")
-        self.breakOff()
+        self.breakOff(atOnce: true)
     }
 
     /// Whether something waits to be written, and less of it than at the last look.

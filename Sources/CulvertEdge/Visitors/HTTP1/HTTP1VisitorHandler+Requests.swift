@@ -21,7 +21,7 @@ extension HTTP1VisitorHandler {
         switch self.phase {
         case .http: break
         case .opaque: return self.stepOpaque()
-        case .lingering, .closed: return false
+        case .lingering, .breakingOff, .closed: return false
         }
         guard let exchange else {
             // Answers that wait for the visitor to read them are not added to.
@@ -218,7 +218,7 @@ extension HTTP1VisitorHandler {
             return exchange.acceptsBody
         case .opaque: return self.exchange?.acceptsBody ?? true
         case .lingering: return true
-        case .closed: return false
+        case .breakingOff, .closed: return false
         }
     }
 

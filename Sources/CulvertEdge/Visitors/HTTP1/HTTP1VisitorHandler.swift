@@ -19,6 +19,8 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
         case opaque
         /// The last answer is written; what still comes is thrown away until the visitor has read it.
         case lingering
+        /// The answer breaks off: what there is of it is written, then the connection is cut.
+        case breakingOff
         case closed
     }
 
@@ -120,7 +122,7 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
         case .lingering:
             self.drainedBytes += bytes.readableBytes
             if self.drainedBytes > self.limits.drainedBytes { context.close(promise: nil) }
-        case .closed: break
+        case .breakingOff, .closed: break
         }
     }
 
@@ -152,9 +154,10 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
         switch event {
         case ChannelEvent.inputClosed:
             self.isInputClosed = true
-            if self.phase == .lingering {
+            if self.phase == .lingering || self.hasLeft {
                 context.close(promise: nil)
             } else {
+                self.noteProgress()
                 self.process()
             }
         case is VisitorDrainEvent:
@@ -169,6 +172,13 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.visitorIsGone()
         context.close(promise: nil)
+    }
+
+    /// Whether a visitor that closed its half in the middle of an exchange is gone. With TLS it is:
+    /// nobody closes half of that, and what was asked for should not go on for nobody.
+    private var hasLeft: Bool {
+        self.phase == .http && self.exchange != nil && !self.isAnswered
+            && self.admission.visitor.connection.scheme == "https"
     }
 
     private func visitorIsGone() {

@@ -47,7 +47,7 @@ extension HPACKHeaders {
             let isLength =
                 field.name.utf8.count == 14 && field.name.utf8.equalsLowercase("content-length")
             if isLength, head.status < 200 || head.status == 204 { continue }
-            self.add(name: field.name.asciiLowercased, value: field.value)
+            self.add(name: field.name.asciiLowercased, value: field.value.readableText)
         }
     }
 
@@ -55,7 +55,7 @@ extension HPACKHeaders {
     init(trailers: HTTPFields) {
         self.init()
         for field in trailers.storage {
-            self.add(name: field.name.asciiLowercased, value: field.value)
+            self.add(name: field.name.asciiLowercased, value: field.value.readableText)
         }
     }
 }

@@ -23,6 +23,12 @@ extension HTTP2VisitorHandler {
         self.flushSoon()
     }
 
+    /// Resets a stream behind what has been written to it: NIOHTTP2 would throw that away.
+    func resetWhenWritten(_ stream: HTTP2VisitorStream) {
+        self.breakingOff.append(stream)
+        self.flushSoon()
+    }
+
     /// Notes that a stream has something to do at the next flush.
     func touch(_ stream: HTTP2VisitorStream) {
         self.touched.append(stream)
@@ -74,13 +80,22 @@ extension HTTP2VisitorHandler {
     /// What became known by writing: whose credit to return, which requests nobody needs the rest of.
     private func afterFlush(_ context: ChannelHandlerContext) {
         let written = self.written.take()
-        guard !written.isEmpty else { return }
         for id in written {
             guard let stream = self.streams[id] else { continue }
             stream.reportDelivered()
             self.resetIfUnneeded(stream)
         }
-        context.flush()
+        let hasReset = self.resetBreakingOff()
+        if hasReset || !written.isEmpty { context.flush() }
+    }
+
+    /// Resets the streams that break off and have nothing left to be written; false if there are none.
+    private func resetBreakingOff() -> Bool {
+        guard !self.breakingOff.isEmpty else { return false }
+        let ready = self.breakingOff.filter { $0.queuedBytes == 0 }
+        self.breakingOff.removeAll { $0.queuedBytes == 0 || self.streams[$0.id] !== $0 }
+        for stream in ready { self.write(.rstStream(.internalError), on: stream) }
+        return !ready.isEmpty
     }
 }
 

@@ -25,6 +25,8 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     var inboundWindow = 65535
     /// Streams touched since the last flush.
     var touched: [HTTP2VisitorStream] = []
+    /// Streams whose answer breaks off, to be reset once the visitor has what there is of it.
+    var breakingOff: [HTTP2VisitorStream] = []
     var isReading = false
     var isFlushScheduled = false
     var isFlushing = false
@@ -138,6 +140,7 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
         let streams = self.streams
         self.streams = [:]
         self.touched = []
+        self.breakingOff = []
         for stream in streams.values {
             let exchange = stream.exchange
             stream.exchange = nil

@@ -78,7 +78,7 @@ extension HTTP2VisitorStream: VisitorResponder {
     }
 
     /// HTTP/2 has no Upgrade: requests never ask for it, so a 101 never gets here.
-    func answerUpgrade(_ head: ResponseHead) { self.breakOff() }
+    func answerUpgrade(_ head: ResponseHead) { self.breakOff(atOnce: true) }
 
     func answerData(_ data: ByteBuffer) {
         self.writeHeld(endStream: false)
@@ -93,10 +93,10 @@ extension HTTP2VisitorStream: VisitorResponder {
         self.handler.write(.headers(.init(headers: headers, endStream: true)), on: self)
     }
 
-    func breakOff() {
-        self.heldHead = nil
-        self.heldData = nil
-        self.handler.reset(self, .internalError)
+    func breakOff(atOnce: Bool) {
+        guard !atOnce else { return self.handler.reset(self, .internalError) }
+        self.writeHeld(endStream: false)
+        self.handler.resetWhenWritten(self)
     }
 
     /// Other streams of the connection are none of this one's business.
