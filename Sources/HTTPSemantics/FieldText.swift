@@ -24,9 +24,7 @@ extension String {
     ///
     /// As `String(validating:as:)`, several times faster for ASCII, which fields nearly always are.
     package init?(utf8 bytes: UnsafeRawBufferPointer) {
-        var allBits: UInt8 = 0
-        for byte in bytes { allBits |= byte }
-        guard allBits >= 0x80 else {
+        guard !bytes.isASCII else {
             self.init(decoding: bytes.assumingMemoryBound(to: UInt8.self), as: UTF8.self)
             return
         }
@@ -45,12 +43,16 @@ extension String {
 extension String {
     private static let octetScalars: UInt32 = 0x10_FF00
     /// Leads U+100000 to U+10FFFF in UTF-8.
-    private static let octetLead: UInt8 = 0xF4
+    @usableFromInline static var octetLead: UInt8 { 0xF4 }
 
     /// The text of octets that are a field's value or a reason phrase; ``withOctets(_:)`` yields them
     /// again.
     package init(octets bytes: UnsafeRawBufferPointer) {
-        if let text = String(utf8: bytes), !text.mayHoldOctets {
+        if bytes.isASCII {
+            self.init(decoding: bytes.assumingMemoryBound(to: UInt8.self), as: UTF8.self)
+        } else if !bytes.contains(Self.octetLead),
+            let text = String(validating: bytes, as: UTF8.self)
+        {
             self = text
         } else {
             self.init(
@@ -68,27 +70,24 @@ extension String {
     /// Calls `body` with the octets of a text that ``init(octets:)`` may have made; with its UTF-8, if
     /// that did not.
     @inlinable
-    package func withOctets<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
-        -> Result
-    {
+    package func withOctets<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
         var text = self
-        if self.mayHoldOctets { return try self.octets.withUnsafeBytes(body) }
-        return try text.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+        return try text.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            if bytes.isASCII || !bytes.contains(Self.octetLead) { return try body(bytes) }
+            return try self.octets.withUnsafeBytes(body)
+        }
     }
 
     /// The text for where octets cannot go, HTTP/2 as NIO has it: what is no UTF-8 is read as
     /// ISO 8859-1, which octets above 0x7F were by RFC 2616 §2.2.
     package var readableText: String {
-        guard self.mayHoldOctets else { return self }
+        guard self.utf8.contains(Self.octetLead) else { return self }
         let octets = self.octets
         return octets.withUnsafeBytes { String(utf8: $0) }
             ?? String(String.UnicodeScalarView(octets.lazy.map { Unicode.Scalar($0) }))
-    }
-
-    /// Whether the lead byte is there that all octet scalars have; hardly any other text has it.
-    @usableFromInline var mayHoldOctets: Bool {
-        self.utf8.withContiguousStorageIfAvailable { $0.contains(Self.octetLead) }
-            ?? self.utf8.contains(Self.octetLead)
     }
 
     @usableFromInline var octets: [UInt8] {
@@ -102,5 +101,53 @@ extension String {
             }
         }
         return octets
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where `byte` is first at or after `start`, or nil; eight bytes at a time.
+    package func firstIndex(ofByte byte: UInt8, from start: Int = 0) -> Int? {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let pattern = ones &* UInt64(byte)
+        var index = start
+        while index + 8 <= self.count {
+            let word =
+                UInt64(littleEndian: self.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+                ^ pattern
+            // The highest bit of the first byte that is zero, and of none before it.
+            let zeros = (word &- ones) & ~word & (ones << 7)
+            if zeros != 0 { return index + zeros.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        while index < self.count {
+            if self[index] == byte { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    /// Whether no byte has its highest bit; many bytes at a time, and no more work than a length for
+    /// what fields hold.
+    @inlinable package var isASCII: Bool {
+        var allBits: UInt8 = 0
+        for byte in self { allBits |= byte }
+        return allBits < 0x80
+    }
+
+    /// Whether every byte may stand in a field's value (RFC 9110 §5.5); many bytes at a time.
+    @inlinable package var isFieldValue: Bool {
+        var faults: UInt8 = 0
+        for byte in self {
+            faults |= (byte < 0x20 ? 1 : 0) & (byte != 0x09 ? 1 : 0) | (byte == 0x7F ? 1 : 0)
+        }
+        return faults == 0
+    }
+}
+
+extension String {
+    /// Whether every byte may stand in a field's value (RFC 9110 §5.5).
+    @inlinable package var hasOnlyFieldValueBytes: Bool {
+        self.utf8.withContiguousStorageIfAvailable { UnsafeRawBufferPointer($0).isFieldValue }
+            ?? self.utf8.allSatisfy(\.isFieldValueByte)
     }
 }

@@ -14,29 +14,50 @@ package enum FieldBlock {
         guard fields.count <= WireLimits.fields else {
             throw WireError(.badLength, "\(fields.count) fields")
         }
-        for field in fields.storage {
-            try Self.write(name: field.name, to: &buffer)
-            try buffer.writeOctets16(field.value)
+        var fault: WireError?
+        // Two lengths of two bytes take no more than what a line has beside name and value.
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: fields.linesBytes) { room in
+            var text = TextWriter(room)
+            for field in fields.storage {
+                guard Self.write(name: field.name, to: &text) else {
+                    fault = WireError(.badLength, "a field name of no or too many bytes")
+                    return 0
+                }
+                guard Self.write(value: field.value, to: &text) else {
+                    fault = WireError(.badLength, "a field value of over 65,535 bytes")
+                    return 0
+                }
+            }
+            return text.count
         }
+        if let fault { throw fault }
     }
 
-    private static func write(name: String, to buffer: inout ByteBuffer) throws(WireError) {
+    private static func write(name: String, to text: inout TextWriter) -> Bool {
         var name = name
-        let wasWritten = name.withUTF8 { utf8 in
+        return name.withUTF8 { utf8 in
             let bytes = UnsafeRawBufferPointer(utf8)
             let index = FieldNameTable.index(of: bytes)
             if index != 0 {
-                buffer.writeInteger(index)
+                text.put(index)
                 return true
             }
             guard (1...0x7FFF).contains(bytes.count) else { return false }
-            buffer.writeInteger(0x8000 | UInt16(bytes.count))
-            buffer.writeBytes(bytes)
+            text.put(UInt8(bytes.count >> 8) | 0x80)
+            text.put(UInt8(bytes.count & 0xFF))
+            text.put(bytes)
             return true
         }
-        guard wasWritten else {
-            throw WireError(.badLength, "a field name of no or too many bytes")
-        }
+    }
+
+    private static func write(value: String, to text: inout TextWriter) -> Bool {
+        let start = text.count
+        text.put(0)
+        text.put(0)
+        text.putOctets(value)
+        guard let length = UInt16(exactly: text.count - start - 2) else { return false }
+        text.set(length, at: start)
+        return true
     }
 
     /// Reads fields to the end of `buffer`.
@@ -104,19 +125,6 @@ extension ByteBuffer {
         }
         self.writeInteger(count)
         self.writeString(text)
-    }
-
-    /// Appends `octets(16)`.
-    ///
-    /// - Throws: `badLength` when there are over 65,535.
-    mutating func writeOctets16(_ text: String) throws(WireError) {
-        let lengthIndex = self.writerIndex
-        self.writeInteger(UInt16(0))
-        let written = self.writeOctets(text)
-        guard let count = UInt16(exactly: written) else {
-            throw WireError(.badLength, "a field value of \(written) bytes")
-        }
-        self.setInteger(count, at: lengthIndex)
     }
 
     /// Appends `octets(8)`.

@@ -73,6 +73,11 @@ package struct FrameFlags: OptionSet, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// As OptionSet's own, which is not specialised beyond this module: 700 instructions a frame.
+    package init(arrayLiteral flags: FrameFlags...) {
+        self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
+    }
+
     /// The sender's direction of the stream ends with this frame.
     package static let end = FrameFlags(rawValue: 1)
     /// The head or trailer section goes on in the next frame of the stream.

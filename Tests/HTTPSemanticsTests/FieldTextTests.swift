@@ -51,4 +51,35 @@ import Testing
         #expect(self.text([0x63, 0xE9]).readableText == "cé")
         #expect(self.text(Array("\u{10FF80}".utf8)).readableText == "\u{10FF80}")
     }
+
+    @Test func aByteIsFoundWhereverItIs() {
+        for count in 0..<40 {
+            for place in 0..<count {
+                var bytes = [UInt8](repeating: 0x0B, count: count)
+                bytes[place] = 0x0A
+                if place + 3 < count { bytes[place + 3] = 0x0A }
+                bytes.withUnsafeBytes { bytes in
+                    for start in 0...place {
+                        #expect(bytes.firstIndex(ofByte: 0x0A, from: start) == place)
+                    }
+                    let next = place + 3 < count ? place + 3 : nil
+                    #expect(bytes.firstIndex(ofByte: 0x0A, from: place + 1) == next)
+                    #expect(bytes.firstIndex(ofByte: 0x0C) == nil)
+                }
+            }
+        }
+    }
+
+    @Test func valuesAreWhatTheirBytesAre() {
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<20 {
+                var bytes = [UInt8](repeating: 0x61, count: 20)
+                bytes[place] = byte
+                bytes.withUnsafeBytes { bytes in
+                    #expect(bytes.isFieldValue == byte.isFieldValueByte)
+                    #expect(bytes.isASCII == (byte < 0x80))
+                }
+            }
+        }
+    }
 }

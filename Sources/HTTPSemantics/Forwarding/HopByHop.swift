@@ -17,8 +17,10 @@ package enum HopByHop {
 
     package enum Direction: Sendable { case request, response }
 
-    /// Drops the fields, in place, the order of the others kept; allocates only when `Connection`
-    /// names a field of its own.
+    /// `TE`, `Connection`, `Upgrade` here, the forwarding fields and the request id later.
+    private static let addedFields = 7
+
+    /// Drops the fields, the order of the others kept; leaves room for what an edge adds.
     ///
     /// - Parameters:
     ///   - fields: The fields to forward.
@@ -42,10 +44,16 @@ package enum HopByHop {
                 continue
             }
         }
-        fields.storage.removeAll { field in
-            if Self.isHopByHop(field.name) { return true }
-            return !named.isEmpty && named.contains { Self.isSame($0, field.name.utf8) }
+        // A new array, with room: the old one is often somebody else's too, and would be copied.
+        var kept = HTTPFields()
+        kept.reserveCapacity(fields.count + Self.addedFields)
+        for field in fields.storage where !Self.isHopByHop(field.name) {
+            if !named.isEmpty, named.contains(where: { Self.isSame($0, field.name.utf8) }) {
+                continue
+            }
+            kept.storage.append(field)
         }
+        fields = kept
         if acceptsTrailers { fields.append("TE", "trailers") }
         if let upgrade {
             fields.append("Connection", "Upgrade")

@@ -105,7 +105,7 @@ package enum MessageFraming {
         let utf8 = value.utf8
         guard let first = utf8.first, let last = utf8.last else { return true }
         return !first.isOptionalWhitespace && !last.isOptionalWhitespace
-            && utf8.allSatisfy(\.isFieldValueByte)
+            && value.hasOnlyFieldValueBytes
     }
 
     /// Reads 1*DIGIT, at most 18 digits; nil for anything else, signs, lists and blanks included.

@@ -58,6 +58,11 @@ package struct NormalizedAuthority: Hashable, Sendable {
     package init(_ text: String) throws(HostError) {
         if HostName.isCanonical(text.utf8) {
             self.init(host: NormalizedHost(canonical: text), port: nil)
+        } else if let colon = text.utf8.lastIndex(of: 0x3A),
+            HostName.isCanonical(text.utf8[..<colon]),
+            let port = try? Self.parsePort(text[text.utf8.index(after: colon)...])
+        {
+            self.init(host: NormalizedHost(canonical: String(text[..<colon])), port: port)
         } else {
             self = try Self.parse(text)
         }

@@ -117,7 +117,11 @@ extension OriginExchange {
             return self.fail(code, "the origin answered 101 to a request for no upgrade")
         }
         var head = head
-        ForwardedFields.response(&head.fields, keepsUpgrade: action == .becomeOpaque)
+        HopByHop.drop(
+            from: &head.fields,
+            direction: .response,
+            upgrade: action == .becomeOpaque ? head.fields.first("Upgrade") ?? "websocket" : nil
+        )
         if !head.isInterim { self.record.status = head.status }
         self.stream.send(.response(head))
         switch action {
@@ -145,7 +149,7 @@ extension OriginExchange {
 
     func receivedAnswerEnd(trailers: HTTPFields?) {
         if var trailers, !self.machine.isOpaque {
-            ForwardedFields.trailers(&trailers)
+            TrailerRules.dropForbidden(from: &trailers)
             self.stream.send(trailers.isEmpty ? .end : .trailers(trailers))
         } else {
             self.stream.send(.end)

@@ -13,7 +13,7 @@ enum FieldLines {
         fields.reserveCapacity(lineCount)
         var start = 0
         for _ in 0..<lineCount {
-            guard let end = bytes[start...].firstIndex(of: ASCII.lf) else {
+            guard let end = bytes.firstIndex(ofByte: ASCII.lf, from: start) else {
                 return .failure(.badLineEnd)
             }
             guard let field = Self.field(UnsafeRawBufferPointer(rebasing: bytes[start..<(end - 1)]))
@@ -38,10 +38,11 @@ enum FieldLines {
         var end = line.count
         while start < end, Self.isBlank(line[start]) { start += 1 }
         while end > start, Self.isBlank(line[end - 1]) { end -= 1 }
-        for index in start..<end where !line[index].isFieldValueByte { return nil }
+        let value = UnsafeRawBufferPointer(rebasing: line[start..<end])
+        guard value.isFieldValue else { return nil }
         return (
             String(octets: UnsafeRawBufferPointer(rebasing: line[..<nameEnd])),
-            String(octets: UnsafeRawBufferPointer(rebasing: line[start..<end]))
+            String(octets: value)
         )
     }
 

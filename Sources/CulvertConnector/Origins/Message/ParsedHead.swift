@@ -15,7 +15,7 @@ struct ParsedHead {
         _ bytes: UnsafeRawBufferPointer,
         _ lineCount: Int
     ) -> Result<ParsedHead, ResponseFault> {
-        guard let end = bytes.firstIndex(of: ASCII.lf),
+        guard let end = bytes.firstIndex(ofByte: ASCII.lf),
             let line = StatusLine(UnsafeRawBufferPointer(rebasing: bytes[..<(end - 1)]))
         else {
             return .failure(.badStatusLine)
@@ -80,11 +80,10 @@ struct ParsedHead {
     }
 
     private mutating func readConnection(_ value: String) {
-        for option in value.utf8.split(separator: ASCII.comma) {
-            let option = String(Substring(option)).trimmingBlanks()
-            if option.equalsIgnoringASCIICase("close") {
+        for option in FieldListElements(value) {
+            if option.equalsLowercase("close") {
                 self.closes = true
-            } else if option.equalsIgnoringASCIICase("keep-alive") {
+            } else if option.equalsLowercase("keep-alive") {
                 self.isPersistent = true
             }
         }
@@ -93,28 +92,21 @@ struct ParsedHead {
 
     /// The length all members of the list agree on; nil when they do not or one is no number.
     static func contentLength(_ value: String) -> Int? {
-        var length: Int?
+        if let length = MessageFraming.contentLength(value.utf8) { return Int(length) }
+        var length: UInt64?
         for member in value.utf8.split(separator: ASCII.comma, omittingEmptySubsequences: false) {
-            let digits = String(Substring(member)).trimmingBlanks()
-            guard !digits.isEmpty, digits.utf8.allSatisfy({ $0.isASCIIDigit }),
-                let number = Int(digits), number == length ?? number
-            else {
-                return nil
-            }
+            let digits = member.trimmingOptionalWhitespace
+            guard let number = MessageFraming.contentLength(digits), number == length ?? number
+            else { return nil }
             length = number
         }
-        return length
+        return length.map { Int($0) }
     }
 
     private static func keepAliveTimeout(_ value: String) -> Int? {
-        for parameter in value.utf8.split(separator: ASCII.comma) {
-            let parameter = String(Substring(parameter)).trimmingBlanks()
-            guard let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")),
-                String(parameter[..<equals]).equalsIgnoringASCIICase("timeout")
-            else {
-                continue
-            }
-            return Int(parameter[parameter.index(after: equals)...])
+        for parameter in FieldListElements(value)
+        where parameter.prefix(8).equalsLowercase("timeout=") {
+            return Int(Substring(parameter.dropFirst(8)))
         }
         return nil
     }
@@ -184,17 +176,5 @@ enum ChunkLine {
         guard index + 1 < bytes.count else { return .incomplete }
         guard bytes[index + 1] == ASCII.lf else { return .fault(.badChunk) }
         return .complete(length: index + 2, size: size)
-    }
-}
-
-extension String {
-    /// Without the spaces and tabs at either end.
-    func trimmingBlanks() -> String {
-        var bytes = self.utf8[...]
-        while let first = bytes.first, first == ASCII.space || first == ASCII.tab {
-            bytes.removeFirst()
-        }
-        while let last = bytes.last, last == ASCII.space || last == ASCII.tab { bytes.removeLast() }
-        return String(Substring(bytes))
     }
 }

@@ -1,6 +1,5 @@
 import HTTPSemantics
 import NIOCore
-import TunnelWire
 
 /// Writes a request's head and chunk framing as HTTP/1.1 (RFC 9112).
 enum RequestWriter {
@@ -16,38 +15,47 @@ enum RequestWriter {
         keepsUpgrade: Bool,
         into buffer: inout ByteBuffer
     ) -> Bool {
-        guard Self.isToken(head.method), Self.isTarget(head.path) else { return false }
-        let start = buffer.writerIndex
-        var lines = 2
-        buffer.writeString(head.method)
-        buffer.writeStaticString(" ")
-        buffer.writeString(head.path)
-        buffer.writeStaticString(" HTTP/1.1\r\nHost: ")
-        buffer.writeString(host)
-        buffer.writeStaticString("\r\n")
-        for field in head.fields.storage {
-            if Self.isReplaced(field.name, keepsUpgrade: keepsUpgrade) { continue }
-            guard Self.isToken(field.name) else { return false }
-            lines += 1
-            buffer.writeString(field.name)
-            buffer.writeStaticString(": ")
-            buffer.writeOctets(field.value)
-            buffer.writeStaticString("\r\n")
+        guard Self.isToken(head.method), Self.isTarget(head.path), host.hasOnlyFieldValueBytes
+        else { return false }
+        // The request line, `Host` and the framing beside the fields.
+        let room =
+            head.fields.linesBytes + head.method.utf8.count + head.path.utf8.count
+            + host.utf8.count + 80
+        var isSafe = true
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { room in
+            var text = TextWriter(room)
+            text.put(head.method)
+            text.put(" ")
+            text.put(head.path)
+            text.put(" HTTP/1.1\r\nHost: ")
+            text.put(host)
+            text.put("\r\n")
+            for field in head.fields.storage {
+                if Self.isReplaced(field.name, keepsUpgrade: keepsUpgrade) { continue }
+                guard Self.isToken(field.name), field.value.hasOnlyFieldValueBytes else {
+                    isSafe = false
+                    return 0
+                }
+                text.putLine(field)
+            }
+            Self.write(framing, to: &text)
+            return text.count
         }
-        lines += 1
+        return isSafe
+    }
+
+    /// The field that says how the body ends, and the empty line.
+    private static func write(_ framing: RequestFraming, to text: inout TextWriter) {
         switch framing {
-        case .none:
-            buffer.writeStaticString("\r\n")
+        case .none: break
         case .length(let length), .addedLength(let length):
-            lines += 1
-            buffer.writeStaticString("Content-Length: ")
-            buffer.writeString(String(length))
-            buffer.writeStaticString("\r\n\r\n")
+            text.put("Content-Length: ")
+            text.put(String(length))
+            text.put("\r\n")
         case .chunked:
-            lines += 1
-            buffer.writeStaticString("Transfer-Encoding: chunked\r\n\r\n")
+            text.put("Transfer-Encoding: chunked\r\n")
         }
-        return Self.holds(lines: lines, buffer, from: start)
+        text.put("\r\n")
     }
 
     /// Appends what comes before a chunk's data; `\r\n` comes after.
@@ -60,19 +68,17 @@ enum RequestWriter {
     ///
     /// - Returns: false as in `writeHead`.
     static func writeLastChunk(trailers: HTTPFields, into buffer: inout ByteBuffer) -> Bool {
-        let start = buffer.writerIndex
-        var lines = 2
-        buffer.writeStaticString("0\r\n")
         for field in trailers.storage {
-            guard Self.isToken(field.name) else { return false }
-            lines += 1
-            buffer.writeString(field.name)
-            buffer.writeStaticString(": ")
-            buffer.writeOctets(field.value)
-            buffer.writeStaticString("\r\n")
+            guard Self.isToken(field.name), field.value.hasOnlyFieldValueBytes else { return false }
         }
-        buffer.writeStaticString("\r\n")
-        return Self.holds(lines: lines, buffer, from: start)
+        buffer.writeStaticString("0\r\n")
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: trailers.linesBytes + 2) { room in
+            var text = TextWriter(room)
+            for field in trailers.storage { text.putLine(field) }
+            text.put("\r\n")
+            return text.count
+        }
+        return true
     }
 
     /// Fields that this hop writes itself, or that end here.
@@ -84,30 +90,7 @@ enum RequestWriter {
             name.equalsIgnoringASCIICase("keep-alive")
                 || !keepsUpgrade && name.equalsIgnoringASCIICase("connection")
         case 14: name.equalsIgnoringASCIICase("content-length")
-        default: ForwardedFields.isHopByHop(name)
-        }
-    }
-
-    /// Whether `bytes` are `lines` lines: a value that carries a line break changes the count.
-    private static func holds(lines: Int, _ buffer: ByteBuffer, from start: Int) -> Bool {
-        buffer.withUnsafeReadableBytes { bytes in
-            var breaks = 0
-            var isAfterReturn = false
-            for byte in bytes[(start - buffer.readerIndex)...] {
-                if byte == ASCII.lf {
-                    guard isAfterReturn else { return false }
-                    breaks += 1
-                    isAfterReturn = false
-                } else {
-                    guard !isAfterReturn else { return false }
-                    if byte == ASCII.cr {
-                        isAfterReturn = true
-                    } else if !byte.isFieldValueByte {
-                        return false
-                    }
-                }
-            }
-            return breaks == lines
+        default: HopByHop.isHopByHop(name)
         }
     }
 

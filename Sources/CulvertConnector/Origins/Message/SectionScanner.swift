@@ -1,4 +1,6 @@
-/// Finds the end of a head or of a trailer section, byte by byte, without reading a byte twice.
+import HTTPSemantics
+
+/// Finds the end of a head or of a trailer section, without reading a byte twice.
 struct SectionScanner: Equatable {
     enum Result: Equatable {
         case incomplete
@@ -14,11 +16,10 @@ struct SectionScanner: Equatable {
     /// Goes on where it stopped: `bytes` is the section from its first byte, and at least what was
     /// given the last time.
     mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Result {
-        while self.position < bytes.count {
-            let index = self.position
-            guard index < OriginLimits.headBytes else { return .fault(.headTooLarge) }
-            self.position += 1
-            guard bytes[index] == ASCII.lf else { continue }
+        let limit = min(bytes.count, OriginLimits.headBytes)
+        let looked = UnsafeRawBufferPointer(rebasing: bytes[..<limit])
+        while let index = looked.firstIndex(ofByte: ASCII.lf, from: self.position) {
+            self.position = index + 1
             guard index > self.lineStart, bytes[index - 1] == ASCII.cr else {
                 return .fault(.badLineEnd)
             }
@@ -32,7 +33,8 @@ struct SectionScanner: Equatable {
                 return .fault(.tooManyFields)
             }
         }
-        return .incomplete
+        self.position = limit
+        return bytes.count > limit ? .fault(.headTooLarge) : .incomplete
     }
 }
 

@@ -11,20 +11,18 @@ enum ResponseRules {
     /// would become another field or another answer, and two lengths are no length.
     static func contentLength(_ head: ResponseHead) -> ContentLength? {
         guard (100...999).contains(head.status),
-            head.reason.allBytes({ $0.isFieldValueByte })
+            head.reason.hasOnlyFieldValueBytes
         else { return nil }
         var length: Int?
         for field in head.fields.storage {
             guard !field.name.isEmpty, field.name.allBytes({ $0.isToken }),
-                field.value.allBytes({ $0.isFieldValueByte })
+                field.value.hasOnlyFieldValueBytes
             else { return nil }
             guard field.name.utf8.count == 14, field.name.utf8.equalsLowercase("content-length")
             else { continue }
-            let digits = field.value.utf8
-            guard length == nil, (1...18).contains(digits.count),
-                digits.allSatisfy({ $0.isASCIIDigit })
+            guard length == nil, let number = MessageFraming.contentLength(field.value.utf8)
             else { return nil }
-            length = Int(field.value)
+            length = Int(number)
         }
         return ContentLength(value: length)
     }

@@ -18,17 +18,22 @@ extension ByteBuffer {
     @discardableResult
     mutating func writeHead(_ head: ResponseHead) -> Bool {
         var hasLength = false
-        self.writeStaticString("HTTP/1.1 ")
-        self.writeString(String(head.status))
-        self.writeStaticString(" ")
-        self.writeOctets(head.reason)
-        self.writeStaticString("\r\n")
-        for field in head.fields.storage where !HopByHop.isHopByHop(field.name) {
-            if field.name.utf8.count == 14, field.name.utf8.equalsLowercase("content-length") {
-                if head.status < 200 || head.status == 204 { continue }
-                hasLength = true
+        let room = head.fields.linesBytes + head.reason.utf8.count + 24
+        self.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { room in
+            var text = TextWriter(room)
+            text.put("HTTP/1.1 ")
+            text.put(String(head.status))
+            text.put(" ")
+            text.putOctets(head.reason)
+            text.put("\r\n")
+            for field in head.fields.storage where !HopByHop.isHopByHop(field.name) {
+                if field.name.utf8.count == 14, field.name.utf8.equalsLowercase("content-length") {
+                    if head.status < 200 || head.status == 204 { continue }
+                    hasLength = true
+                }
+                text.putLine(field)
             }
-            self.writeField(field)
+            return text.count
         }
         return hasLength
     }

@@ -161,7 +161,9 @@ extension HTTP1RequestParser {
     /// Takes a line without its CRLF; nil when it is not complete.
     private mutating func line(_ buffer: inout ByteBuffer) throws(EdgeFailure) -> ByteBuffer? {
         let searched = self.searchedBytes
-        let lineFeed = buffer.withUnsafeReadableBytes { $0[searched...].firstIndex(of: 0x0A) }
+        let lineFeed = buffer.withUnsafeReadableBytes {
+            $0.firstIndex(ofByte: 0x0A, from: searched)
+        }
         guard let count = lineFeed else {
             self.searchedBytes = buffer.readableBytes
             try self.checkSize(self.sectionBytes + self.searchedBytes)
@@ -241,8 +243,10 @@ extension HTTP1RequestParser {
     ) -> Result<HTTPFields.Field, EdgeFailure> {
         guard let colon = line.firstIndex(where: { !$0.isToken }), line[colon] == 0x3A, colon > 0
         else { return .failure(.badRequest("A header field is not 'name: value'")) }
-        let value = line[(colon + 1)...].trimmingOptionalWhitespace
-        guard value.allSatisfy({ $0.isFieldValueByte }) else {
+        let value = UnsafeRawBufferPointer(
+            rebasing: line[(colon + 1)...].trimmingOptionalWhitespace
+        )
+        guard value.isFieldValue else {
             return .failure(
                 .badRequest("A header field has control characters in its value")
             )
@@ -250,7 +254,7 @@ extension HTTP1RequestParser {
         return .success(
             (
                 name: String(octets: UnsafeRawBufferPointer(rebasing: line[..<colon])),
-                value: String(octets: UnsafeRawBufferPointer(rebasing: value))
+                value: String(octets: value)
             )
         )
     }
