@@ -84,7 +84,7 @@ let package = Package(
         house(
             "CulvertConnector",
             [
-                "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
+                "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
                 "TunnelTransport", "TunnelWire", crypto, deque, logging, tls,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
             ]

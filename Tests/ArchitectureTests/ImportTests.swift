@@ -22,7 +22,8 @@ import Testing
             "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization", "Foundation",
         ],
         "CulvertConnector": [
-            "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelSession",
+            "CLinux", "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink",
+            "TunnelSession",
             "TunnelTransport", "TunnelWire", "Crypto", "DequeModule", "Dispatch", "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Synchronization",
         ],

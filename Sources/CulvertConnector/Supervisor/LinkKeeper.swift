@@ -53,7 +53,7 @@ package struct LinkKeeper: Sendable {
         var schedule = ReconnectSchedule()
         while true {
             try Task.checkCancellation()
-            let outcome = await self.runLink()
+            let outcome = await self.runLinks()
             try Task.checkCancellation()
             if let refusal = outcome.refusal, refusal.isPermanent {
                 self.onState(.refused(refusal))
@@ -76,48 +76,121 @@ package struct LinkKeeper: Sendable {
         }
     }
 
-    private struct Outcome {
-        var reason: String
-        /// How long the link was usable; nil when it never was.
-        var lifetime: Duration?
-        var refusal: Refusal?
+    /// What happens to the links under way, in one queue.
+    private enum Signal: Sendable {
+        case link(Int, LinkEvent)
+        case networkChanged
     }
 
-    /// One link, from the dial to its end.
-    private func runLink() async -> Outcome {
-        let socket: CInt
+    /// From a dial to the moment when no link is left: usually one link. When the machine's network
+    /// changes so that the link's address is not the one to leave from any more, another link is
+    /// dialled beside it, which takes the session over; the old one would be dead, or soon be.
+    private func runLinks() async -> Outcome {
+        let (signals, continuation) = AsyncStream.makeStream(of: Signal.self)
+        let watch = Task {
+            for await _ in NetworkWatch.changes() { continuation.yield(.networkChanged) }
+        }
+        defer { watch.cancel() }
+        var links = Links()
         do {
-            socket = try await Dialler.connect(
-                host: self.edge.dialHost,
-                port: self.edge.dialPort
-            )
+            try await self.dial(&links, continuation)
         } catch {
             return Outcome(reason: error.description)
         }
-        let (events, continuation) = AsyncStream.makeStream(of: LinkEvent.self)
-        self.endpoint.connect(socket: socket, target: self.edge.target) { event in
-            continuation.yield(event)
-            if case .closed = event { continuation.finish() }
-        }
-        var outcome = Outcome(reason: "the connector stops")
-        var welcomedAt: ContinuousClock.Instant?
-        for await event in events {
-            switch event {
-            case .welcomed(let welcome):
-                welcomedAt = .now
-                self.logger.info(
-                    welcome.isResumed ? "Session resumed" : "Connected to the edge",
-                    metadata: ["session": "\(welcome.session.session)"]
-                )
-                self.onState(.connected(welcome))
-            case .refused(let refusal):
-                outcome.refusal = refusal
-                outcome.reason = refusal.message
-            case .closed(let failure):
-                if outcome.refusal == nil { outcome.reason = "\(failure)" }
+        for await signal in signals {
+            switch signal {
+            case .link(let number, let event):
+                self.note(event, of: number, in: &links)
+                if links.isEmpty { return links.outcome }
+            case .networkChanged:
+                guard links.wantsToMove else { continue }
+                self.logger.info("The network has changed, dialling beside the old link")
+                do {
+                    try await self.dial(&links, continuation)
+                } catch {
+                    // The old link may live; if not, its end is noticed.
+                    self.logger.debug("No other link", metadata: ["reason": "\(error)"])
+                }
             }
         }
-        outcome.lifetime = welcomedAt.map { .now - $0 }
-        return outcome
+        return links.outcome
+    }
+
+    private func dial(
+        _ links: inout Links,
+        _ continuation: AsyncStream<Signal>.Continuation
+    ) async throws(DialError) {
+        let socket = try await Dialler.connect(
+            host: self.edge.dialHost,
+            port: self.edge.dialPort
+        )
+        let number = links.add(NetworkPath(socket: socket))
+        self.endpoint.connect(socket: socket, target: self.edge.target) { event in
+            continuation.yield(.link(number, event))
+        }
+    }
+
+    private func note(_ event: LinkEvent, of number: Int, in links: inout Links) {
+        switch event {
+        case .welcomed(let welcome):
+            links.welcomed(number)
+            self.logger.info(
+                welcome.isResumed ? "Session resumed" : "Connected to the edge",
+                metadata: ["session": "\(welcome.session.session)"]
+            )
+            self.onState(.connected(welcome))
+        case .refused(let refusal): links.outcome.refusal = refusal
+        case .closed(let failure): links.closed(number, "\(failure)")
+        }
+    }
+}
+
+/// Why there is no link any more.
+private struct Outcome {
+    var reason: String
+    /// How long links were usable; nil when none ever was.
+    var lifetime: Duration?
+    var refusal: Refusal?
+}
+
+/// The links under way: at most the one in use and one that is to take over.
+private struct Links {
+    private struct Link {
+        let number: Int
+        let path: NetworkPath?
+        var isInUse = false
+    }
+
+    private var links: [Link] = []
+    private var count = 0
+    private var welcomedAt: ContinuousClock.Instant?
+    var outcome = Outcome(reason: "the connector stops")
+
+    var isEmpty: Bool { self.links.isEmpty }
+
+    /// Whether the link in use has lost its place in the network, and no other is coming.
+    var wantsToMove: Bool {
+        guard self.links.count == 1, let link = self.links.first, link.isInUse else { return false }
+        return link.path?.hasMoved ?? false
+    }
+
+    /// A further link; its number.
+    mutating func add(_ path: NetworkPath?) -> Int {
+        self.count += 1
+        self.links.append(Link(number: self.count, path: path))
+        return self.count
+    }
+
+    mutating func welcomed(_ number: Int) {
+        if self.welcomedAt == nil { self.welcomedAt = .now }
+        for index in self.links.indices {
+            self.links[index].isInUse = self.links[index].number == number
+        }
+    }
+
+    mutating func closed(_ number: Int, _ reason: String) {
+        self.links.removeAll { $0.number == number }
+        self.outcome.reason = self.outcome.refusal?.message ?? reason
+        self.outcome.lifetime = self.welcomedAt.map { .now - $0 }
     }
 }

@@ -13,14 +13,22 @@ final class Deployment {
     /// The edge's HTTPS port, the same after a restart.
     private(set) var port: Int
     private(set) var plainPort: Int
+    /// Where the edge listens.
+    let address: String
 
     /// Starts an edge.
     ///
     /// - Parameters:
     ///   - settings: Further lines of edge.yml, at top level.
     ///   - limits: Lines of its `limits`, without indentation.
+    ///   - address: Where it listens.
     /// - Throws: `TestFailure` when it does not start.
-    init(settings: String = "", limits: [String] = []) throws {
+    init(
+        settings: String = "",
+        limits: [String] = [],
+        at address: String = "127.0.0.1"
+    ) throws {
+        self.address = address
         let directory = try TemporaryDirectory()
         let certificates = try Certificates.shared.get()
         self.directory = directory
@@ -30,7 +38,7 @@ final class Deployment {
         let file = """
             domain: example.test
             connect: connect.example.test
-            listen: {https: "127.0.0.1:0", http: "127.0.0.1:0", metrics: "off"}
+            listen: {https: "\(address):0", http: "\(address):0", metrics: "off"}
             access-log: true
             tls:
               - {certificate: \(certificates.edge.certificate), key: \(certificates.edge.key)}
@@ -50,8 +58,8 @@ final class Deployment {
         // The port is kept from now on.
         try directory.write(
             file.replacingOccurrences(
-                of: "https: \"127.0.0.1:0\"",
-                with: "https: \"127.0.0.1:\(self.port)\""
+                of: "https: \"\(address):0\"",
+                with: "https: \"\(address):\(self.port)\""
             ),
             to: "edge.yml"
         )
@@ -97,6 +105,7 @@ final class Deployment {
     ///   - port: The port it dials, if not the edge's own.
     ///   - settings: Further lines of config.yml, at top level.
     ///   - waits: Whether to wait until it is connected.
+    ///   - prefix: A command that runs the connector, such as `nsenter`.
     /// - Returns: its process.
     /// - Throws: `TestFailure` when it does not connect.
     @discardableResult
@@ -105,7 +114,8 @@ final class Deployment {
         ingress: [String],
         through port: Int? = nil,
         settings: String = "",
-        waits: Bool = true
+        waits: Bool = true,
+        within prefix: [String] = []
     ) throws -> ManagedProcess {
         let rules = (ingress + ["{service: http_status:404}"]).map { "  - " + $0 }
         let file = try self.directory.write(
@@ -113,7 +123,7 @@ final class Deployment {
             tunnel: \(tunnel)
             credentials-file: \(tunnel).json
             edge: connect.example.test:\(self.port)
-            edge-address: 127.0.0.1:\(port ?? self.port)
+            edge-address: \(self.address):\(port ?? self.port)
             ca-file: \(self.certificates.authority)
             \(settings)
             ingress:
@@ -122,9 +132,11 @@ final class Deployment {
             """,
             to: "config-\(UUID().uuidString.prefix(6)).yml"
         )
+        let command =
+            prefix + [Programs.culvert, "tunnel", "run", "--config", file, "--log-level", "debug"]
         let connector = try ManagedProcess(
-            Programs.culvert,
-            ["tunnel", "run", "--config", file, "--log-level", "debug"],
+            command[0],
+            Array(command.dropFirst()),
             in: self.directory
         )
         if waits { try connector.line("Connected to the edge") }
@@ -162,7 +174,10 @@ final class Deployment {
     ) throws -> Curl {
         try Curl(
             "https://\(host):\(self.port)\(path)",
-            ["--cacert", self.certificates.authority, "--resolve", "*:\(self.port):127.0.0.1"]
+            [
+                "--cacert", self.certificates.authority, "--resolve",
+                "*:\(self.port):\(self.address)",
+            ]
                 + arguments,
             in: self.directory,
             within: seconds
@@ -179,7 +194,10 @@ final class Deployment {
     ) throws -> Curl.Running {
         try Curl.Running(
             "https://\(host):\(self.port)\(path)",
-            ["--cacert", self.certificates.authority, "--resolve", "*:\(self.port):127.0.0.1"]
+            [
+                "--cacert", self.certificates.authority, "--resolve",
+                "*:\(self.port):\(self.address)",
+            ]
                 + arguments,
             in: self.directory,
             input: input,
