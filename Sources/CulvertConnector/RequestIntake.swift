@@ -25,7 +25,11 @@ final class RequestIntake: StreamAcceptor {
         self.rules = rules
         self.onRecord = onRecord
         self.targets = rules.rules.map {
-            OriginTarget(service: $0.service, options: $0.originRequest)
+            OriginTarget(
+                service: $0.service,
+                options: $0.originRequest,
+                hostname: $0.hostname?.description ?? "*"
+            )
         }
         self.loops = group.makeIterator().map {
             NIOLoopBoundBox.makeEmptyBox(valueType: LoopIntake.self, eventLoop: $0)

@@ -162,15 +162,16 @@ package final class Edge: Sendable {
             }
         }
         return FrontDoor(
-            configuration: FrontDoor.Configuration(connectHost: configuration.connect.name),
+            configuration: FrontDoor.Configuration(
+                connectHost: configuration.connect.name,
+                helloTimeout: TimeAmount(configuration.limits.headerTimeout)
+            ),
             counter: counter,
             logger: logger,
             visitors: { sockets.adopt($0) },
             tunnels: { socket in
-                // Connectors are few and have a limit of their own.
-                socket.permit.release()
                 guard let descriptor = socket.take() else { return }
-                endpoint.adopt(socket: descriptor, peer: "\(socket.peer)")
+                endpoint.adopt(socket: descriptor, peer: "\(socket.peer)", permit: socket.permit)
             }
         )
     }
@@ -202,8 +203,7 @@ package final class Edge: Sendable {
                             peer: address,
                             scheme: "http",
                             trustedProxies: trusted
-                        ),
-                        port: Int(peer.port)
+                        )
                     )
                     try visitors.accept(channel, info, tls: nil, plain: plain)
                 }
@@ -240,6 +240,7 @@ package final class Edge: Sendable {
     /// Returns when all is over, at the latest after the grace period.
     package func drain() async {
         self.isStopping.set()
+        self.endpoint.drain()
         self.door.stopAccepting()
         try? await self.plainListener?.close()
         await self.visitors.drain(
@@ -277,7 +278,7 @@ extension EdgeMetrics {
     fileprivate func count(_ record: AccessRecord) {
         self.requestEnded(
             status: record.status,
-            host: record.errorCode == "hostname-unknown" ? nil : record.host,
+            host: record.hostname,
             bytesIn: record.requestBytes,
             bytesOut: record.responseBytes,
             nanoseconds: record.durationNanoseconds,
@@ -321,7 +322,8 @@ private final class PublicPort: Sendable {
 extension SessionConfiguration {
     fileprivate init(_ configuration: EdgeConfiguration) {
         self.init()
-        self.limits.streams = UInt32(clamping: configuration.limits.streamsPerSession)
+        // Connectors open none; how many the edge opens, its router limits.
+        self.limits.streams = 0
         self.resumeWindow = Interval(
             nanoseconds: UInt64(max(0, TimeAmount(configuration.resumeWindow).nanoseconds))
         )
@@ -345,7 +347,6 @@ extension VisitorInfo {
                 scheme: "https",
                 trustedProxies: trustedProxies
             ),
-            port: Int(accepted.peer.port),
             serverName: accepted.hello.serverName
         )
     }

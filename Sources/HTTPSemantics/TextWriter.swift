@@ -1,7 +1,7 @@
 /// Lays texts side by side in memory that has room for all of them.
 ///
 /// For heads: their many small pieces would each ask a growing buffer for room. Running out of room is
-/// a fault of the caller's count and traps.
+/// a fault of the caller's count and traps, in release too.
 package struct TextWriter: ~Copyable {
     @usableFromInline let room: UnsafeMutableRawBufferPointer
     /// Bytes written.
@@ -10,11 +10,13 @@ package struct TextWriter: ~Copyable {
     package init(_ room: UnsafeMutableRawBufferPointer) { self.room = room }
 
     package mutating func put(_ byte: UInt8) {
+        precondition(self.count < self.room.count)
         self.room[self.count] = byte
         self.count += 1
     }
 
     package mutating func put(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count <= self.room.count - self.count)
         UnsafeMutableRawBufferPointer(rebasing: self.room[self.count...]).copyMemory(from: bytes)
         self.count += bytes.count
     }
@@ -42,6 +44,7 @@ package struct TextWriter: ~Copyable {
 
     /// Writes a big-endian integer over two bytes that are there.
     package func set(_ integer: UInt16, at index: Int) {
+        precondition(index >= 0 && index + 2 <= self.count)
         self.room[index] = UInt8(truncatingIfNeeded: integer >> 8)
         self.room[index + 1] = UInt8(truncatingIfNeeded: integer)
     }

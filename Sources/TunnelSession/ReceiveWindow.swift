@@ -14,15 +14,20 @@ struct ReceiveWindow {
     /// The highest limit the peer was told.
     private(set) var limit: UInt64
     private(set) var windowBytes: UInt64
+    private let initialBytes: UInt64
     private let maximumBytes: UInt64
     private var lastGrant: Instant
 
     init(windowBytes: Int, maximumBytes: Int, now: Instant) {
         self.windowBytes = UInt64(windowBytes)
+        self.initialBytes = UInt64(windowBytes)
         self.maximumBytes = UInt64(max(windowBytes, maximumBytes))
         self.limit = UInt64(windowBytes)
         self.lastGrant = now
     }
+
+    /// What the window has grown by.
+    var grownBytes: UInt64 { self.windowBytes - self.initialBytes }
 
     /// Bytes received that the reader still has.
     var buffered: Int { Int(self.received - self.consumed) }
@@ -51,6 +56,15 @@ struct ReceiveWindow {
             self.windowBytes = min(self.windowBytes * 2, self.maximumBytes)
         }
         return self.grant(now: now)
+    }
+
+    /// Whether the peer may soon send nothing more, though some of the window is free.
+    ///
+    /// Grants come when half a window was consumed. While some readers stall and others do not, the
+    /// peer can use up what it was granted before that.
+    var isScarce: Bool {
+        self.limit < self.received + self.windowBytes / 4
+            && self.limit + self.windowBytes / 16 <= self.consumed + self.windowBytes
     }
 
     /// The limit that lets the peer use all that is free.

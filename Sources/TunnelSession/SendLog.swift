@@ -46,6 +46,8 @@ struct LoggedFrame {
 struct SendLog {
     /// Frames that may wait; a peer that acknowledges as the protocol asks never lets it come to this.
     static let maximumFrames = 65_536
+    /// Bytes of frames other than DATA that may wait: heads, which no credit limits.
+    static let maximumOtherBytes = 8 << 20
 
     private var frames = Deque<LoggedFrame>()
     /// Counted frames that the peer has processed.
@@ -54,6 +56,7 @@ struct SendLog {
     private var transmitted = 0
     /// DATA payload that waits for acknowledgement.
     private(set) var dataBytes = 0
+    private var otherBytes = 0
 
     /// DATA bytes that may wait before nothing new is added.
     let maximumDataBytes: Int
@@ -67,6 +70,7 @@ struct SendLog {
 
     var isFull: Bool {
         self.frames.count >= Self.maximumFrames || self.dataBytes > self.maximumDataBytes
+            || self.otherBytes > Self.maximumOtherBytes
     }
 
     /// The next frame this link has not sent.
@@ -77,7 +81,7 @@ struct SendLog {
     var hasUntransmitted: Bool { self.transmitted < self.frames.count }
 
     mutating func append(_ frame: LoggedFrame) {
-        if frame.type == .data { self.dataBytes += frame.payloadBytes }
+        self.count(frame, sign: 1)
         self.frames.append(frame)
     }
 
@@ -113,10 +117,17 @@ struct SendLog {
         self.transmitted = 0
     }
 
+    private mutating func count(_ frame: LoggedFrame, sign: Int) {
+        if frame.type == .data {
+            self.dataBytes += sign * frame.payloadBytes
+        } else {
+            self.otherBytes += sign * frame.byteCount
+        }
+    }
+
     private mutating func drop(_ count: Int) {
         for _ in 0..<count {
-            let frame = self.frames.removeFirst()
-            if frame.type == .data { self.dataBytes -= frame.payloadBytes }
+            self.count(self.frames.removeFirst(), sign: -1)
         }
         self.acknowledged += UInt64(count)
         self.transmitted -= count

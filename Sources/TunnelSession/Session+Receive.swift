@@ -143,6 +143,7 @@ extension Session {
         guard self.receiveWindow.receive(count) else {
             throw WireError(.creditExceeded, "DATA beyond the session's credit, on stream \(id)")
         }
+        self.grantIfScarce(now: now)
         guard let stream = try self.openStream(id, "DATA") else {
             try self.checkClosedStream(id, "DATA")
             self.consumedBySession(count, now: now)

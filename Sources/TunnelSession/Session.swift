@@ -42,6 +42,8 @@ package struct Session: ~Copyable {
     var openedByPeer = 0
 
     var receiveWindow: ReceiveWindow
+    /// What open streams' windows have grown by.
+    var grownBytes: UInt64 = 0
     /// When a session whose window is nearly taken looks for streams to give up.
     var reliefDue: Instant?
     /// DATA bytes put into the log, and the peer's limit on them.
@@ -50,14 +52,9 @@ package struct Session: ~Copyable {
 
     /// Whether the peer asked for no more streams.
     package internal(set) var isPeerDraining = false
-    /// The number of the DRAIN that this end sent.
-    var drain = DrainState.no
+    /// Whether this end has asked for no more streams.
+    var isDraining = false
     package internal(set) var closeReason: CloseReason?
-
-    enum DrainState {
-        case no
-        case wanted
-    }
 
     /// A session that has just been agreed on, over a link that is there.
     package init(
@@ -190,13 +187,15 @@ package struct Session: ~Copyable {
     package mutating func consumed(_ bytes: Int, on stream: SessionStream, now: Instant) {
         guard !self.isClosed else { return }
         let before = stream.incoming.window.buffered
+        let window = stream.incoming.window.windowBytes
         stream.incoming.lastTaken = now
         let limit = stream.incoming.window.consume(
             bytes,
             roundTrip: self.link.roundTrip,
-            mayGrow: self.receiveWindow.buffered < Int(self.receiveWindow.windowBytes) / 2,
+            mayGrow: self.mayGrow(stream),
             now: now
         )
+        self.grownBytes += stream.isClosed ? 0 : stream.incoming.window.windowBytes - window
         if let limit, !stream.isClosed, stream.incoming.phase != .over {
             self.control.append(
                 LoggedFrame(
@@ -210,10 +209,24 @@ package struct Session: ~Copyable {
         self.consumedBySession(before - stream.incoming.window.buffered, now: now)
     }
 
+    /// Windows that have grown share half of the session's, so that no few readers that stop, with all
+    /// that theirs let in, take it from everybody.
+    private func mayGrow(_ stream: SessionStream) -> Bool {
+        let half = self.receiveWindow.windowBytes / 2
+        return self.receiveWindow.buffered < Int(half)
+            && self.grownBytes + stream.incoming.window.windowBytes <= half
+    }
+
     mutating func consumedBySession(_ bytes: Int, now: Instant) {
         guard bytes > 0 else { return }
         let limit = self.receiveWindow.consume(bytes, roundTrip: nil, mayGrow: false, now: now)
-        if let limit { self.grantToSession(limit) }
+        if let limit { self.grantToSession(limit) } else { self.grantIfScarce(now: now) }
+    }
+
+    /// Keeps the peer's credit for the session from running out while there is room.
+    mutating func grantIfScarce(now: Instant) {
+        guard self.receiveWindow.isScarce else { return }
+        self.grantToSession(self.receiveWindow.grant(now: now))
     }
 
     mutating func grantToSession(_ limit: UInt64) {
@@ -250,8 +263,8 @@ package struct Session: ~Copyable {
 
     /// Asks the peer to open no more streams.
     package mutating func startDraining() {
-        guard !self.isClosed, self.drain == .no else { return }
-        self.drain = .wanted
+        guard !self.isClosed, !self.isDraining else { return }
+        self.isDraining = true
         self.control.append(
             LoggedFrame(type: .drain, flags: [], stream: .session, payload: .none)
         )
@@ -260,7 +273,7 @@ package struct Session: ~Copyable {
     /// Whether this end is draining, has no stream left, and the peer has acknowledged all it sent: it
     /// can be closed with nothing lost.
     package var isDrained: Bool {
-        self.drain == .wanted && self.streams.isEmpty && self.control.isEmpty
+        self.isDraining && self.streams.isEmpty && self.control.isEmpty
             && self.log.count == 0
     }
 
@@ -310,6 +323,7 @@ package struct Session: ~Copyable {
         stream.isClosed = true
         stream.outgoing.queue.removeAll()
         stream.incoming.section = nil
+        self.grownBytes -= stream.incoming.window.grownBytes
         if self.isOwn(stream.id) { self.openedHere -= 1 } else { self.openedByPeer -= 1 }
         self.streams[stream.id] = nil
         self.closedStreams.append(stream)

@@ -22,8 +22,8 @@ package struct SessionConfiguration: Sendable {
     package var maximumUnacknowledgedBytes = 32 << 20
     /// While over three quarters of the session's receive window wait for their readers, streams whose
     /// reader has taken nothing for so long are reset, `over-limit`, until half of it is free.
-    /// Default 10 s.
-    package var stallTimeout = Interval.seconds(10)
+    /// Default 5 s.
+    package var stallTimeout = Interval.seconds(5)
     /// A PING goes out this long after the last one, or after the last receipt. Default 5 s.
     package var pingInterval = Interval.seconds(5)
     /// A link on which nothing arrived for so long is dead. Default 15 s.

@@ -51,3 +51,21 @@ package enum CloseReason: Equatable, Sendable {
     /// The peer broke the protocol.
     case protocolError(WireError)
 }
+
+extension CloseReason: CustomStringConvertible {
+    /// For a log, and the peer: a peer's own words come without control characters.
+    package var description: String {
+        switch self {
+        case .closedHere(let code): return "closed: \(code)"
+        case .closedByPeer(let code, let words):
+            let printable = String(
+                String.UnicodeScalarView(
+                    words.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
+                )
+            )
+            return "closed by the peer: \(code)\(printable.isEmpty ? "" : ", \(printable)")"
+        case .expired: return "no link came in time"
+        case .protocolError(let error): return "the peer broke the protocol: \(error.reason)"
+        }
+    }
+}

@@ -103,7 +103,7 @@ package final class SessionStream {
         var sectionType = FrameType.head
         var interimHeads = 0
         let isRequest: Bool
-        /// Bytes to report as ``SessionEvent/ended(_:)`` etc. are not delivered any more.
+        /// Nothing of this direction becomes an event any more.
         var isDiscarding = false
 
         init(window: ReceiveWindow, isRequest: Bool, now: Instant) {

@@ -123,8 +123,12 @@ package final class TunnelTransport: @unchecked Sendable {
     ///   - socket: belongs to the transport from here on; closed on every failure, and when
     ///     `maximumConnections` are reached.
     ///   - peer: for the log and `UpgradeRequest.peer`.
-    package func adopt(socket: CInt, peer: String) {
-        if !self.loop.mailbox.post({ $0.adopt(socket, peer: peer) }) { close(socket) }
+    ///   - permit: kept until the connection is gone, or `TunnelConnection.releasePermit`.
+    package func adopt(socket: CInt, peer: String, permit: (any AnyObject & Sendable)? = nil) {
+        let accepted = self.loop.mailbox.post {
+            $0.adopt(socket, peer: peer, permit: permit)
+        }
+        if !accepted { close(socket) }
     }
 
     /// Begins TLS and the upgrade over a connected TCP socket; the outcome arrives at `handler`.

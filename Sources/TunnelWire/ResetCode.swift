@@ -8,7 +8,7 @@ package struct ResetCode: RawRepresentable, Hashable, Sendable {
     package static let cancelled = ResetCode(rawValue: 1)
     /// The origin could not be reached: refused, unresolvable, or its TLS failed.
     package static let originUnreachable = ResetCode(rawValue: 2)
-    /// The origin did not accept a connection, or did not begin its answer, in time.
+    /// The origin did not accept a connection, or its TLS, in time.
     package static let originTimeout = ResetCode(rawValue: 3)
     /// The sender of a body broke off: what was received is not the whole.
     package static let truncated = ResetCode(rawValue: 4)

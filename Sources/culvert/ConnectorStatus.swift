@@ -10,6 +10,7 @@ import TunnelWire
 final class ConnectorStatus: Sendable {
     private let metrics = ConnectorMetrics(version: buildVersion)
     private let isConnected = Atomic<Bool>(false)
+    private let hasSession = Atomic<Bool>(false)
     private let id = String(UInt64.random(in: .min ... .max), radix: 16)
 
     /// Any thread.
@@ -21,6 +22,10 @@ final class ConnectorStatus: Sendable {
             if welcome.isResumed {
                 self.metrics.sessions.sessionResumed()
             } else {
+                // The one before is over: the edge did not know it any more.
+                if self.hasSession.exchange(true, ordering: .relaxed) {
+                    self.metrics.sessions.sessionClosed()
+                }
                 self.metrics.sessions.sessionOpened()
             }
         case .connecting:
@@ -39,7 +44,7 @@ final class ConnectorStatus: Sendable {
     func note(_ record: ExchangeRecord) {
         self.metrics.requestEnded(
             status: Int(record.status ?? 0),
-            host: record.host,
+            host: record.hostname,
             bytesIn: record.requestBytes,
             bytesOut: record.responseBytes,
             nanoseconds: record.durationNanoseconds,
@@ -51,6 +56,7 @@ final class ConnectorStatus: Sendable {
     ///
     /// - Throws: `StatusServerError` naming the address.
     func serve(on address: HostPort, logger: Logger) async throws {
+        self.metrics.observe { self.isConnected.load(ordering: .relaxed) ? 1 : 0 }
         let routes = StatusRoutes.connector(self.metrics.registry) {
             ConnectorReadiness(
                 readyConnections: self.isConnected.load(ordering: .relaxed) ? 1 : 0,

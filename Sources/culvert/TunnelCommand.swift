@@ -57,7 +57,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
         if let name, let tunnel = configuration.tunnel, name != tunnel {
             throw Failure("\(file) is for tunnel \(tunnel), not \(name).")
         }
-        let logger = self.logging.logger()
+        let logger = self.logging.logger(configured: Logger.Level(configuration.logLevel))
         for notice in configuration.notices { logger.notice("\(notice)") }
         let options = try connectorOptions(configuration, file: file)
         try await runConnector(

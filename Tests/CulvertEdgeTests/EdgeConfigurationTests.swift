@@ -182,7 +182,7 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
             "e.yml:13:16: resume-window: has to be from 0s to 1h, found 2h",
             "e.yml:14:19: trusted-proxies[0]: ",
             "e.yml:14:31: trusted-proxies[1]: ",
-            "e.yml:15:23: limits.header-size: has to be from 1KiB to 1MiB, found 1B",
+            "e.yml:15:23: limits.header-size: has to be from 1KiB to 44KiB, found 1B",
             "e.yml:15:39: limits.keep-alive: has to be from 100ms to 8760h, found 0s",
             "e.yml:15:43: limits.http2-stream: unknown key; did you mean `http2-streams`?",
             "e.yml:15:60: limits.headers: unknown key",

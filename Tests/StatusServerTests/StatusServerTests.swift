@@ -199,7 +199,7 @@ struct StatusServerTests {
             }
         )
         let connector = ConnectorMetrics(version: "1")
-        connector.observe(readyConnections: { 1 }, streams: { 1 }, idleOriginConnections: { 1 })
+        connector.observe { 1 }
         for text in [metrics.registry.render(), connector.registry.render()] {
             let found = try await offPool { try CommandLineTool.run("which", ["promtool"]) }
             guard found.status == 0 else { return }

@@ -40,7 +40,7 @@ extension SystemTests {
         func malformed(version: String) throws {
             let world = try Faithfulness.World()
             let kinds = [
-                "head": "origin-malformed",
+                "head": "origin-broke-off",
                 "not-http": "origin-malformed", "two-lengths": "origin-malformed",
                 "both-framings": "origin-malformed", "folded": "origin-malformed",
                 "huge-head": "origin-malformed",

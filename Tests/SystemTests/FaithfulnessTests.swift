@@ -111,6 +111,29 @@ extension SystemTests {
             #expect(answer.first("connection") == nil)
         }
 
+        @Test("heads and trailers longer than a frame of HTTP/2", arguments: versions)
+        func longHeads(version: String) throws {
+            let world = try World()
+            for size in [10_000, 17_000, 40_000] {
+                // curl takes trailers of 4 KiB over HTTP/1.1.
+                let after = version == "--http2" ? size : 3_000
+                let answer = try world.curl("/long-head/\(size)/\(after)", [version])
+                #expect(answer.exit == 0 && answer.text == "long", "\(size): \(answer.said)")
+                #expect(answer.first("x-long")?.utf8.count == size)
+                #expect(answer.first("x-after")?.utf8.count == after)
+            }
+        }
+
+        @Test("trailers of a request without a body")
+        func trailersAlone() throws {
+            let world = try World()
+            let said = try TLSVisitor(world.deployment).exchange(
+                "POST /t HTTP/1.1\r\nHost: app.example.test\r\nTransfer-Encoding: chunked\r\n"
+                    + "Connection: close\r\n\r\n0\r\nX-T: 1\r\n\r\n"
+            )
+            #expect(said.text.contains(#""trailers": [["X-T", "1"]]"#), "\(said)")
+        }
+
         @Test("octets beyond ASCII, whatever they mean, both ways")
         func octets() throws {
             let world = try World()

@@ -30,7 +30,7 @@ import TunnelWire
     @Test func theLongestStalledAreGivenUpUntilHalfIsFree() throws {
         let desk = self.pressed()
         #expect(desk.session.bufferedBytes == 3_600)
-        #expect(self.wait(desk, seconds: 9) == [])
+        #expect(self.wait(desk, seconds: 4) == [])
         #expect(self.wait(desk, seconds: 1) == ["reset 1 over-limit", "reset 3 over-limit"])
         #expect(desk.session.bufferedBytes == 1_800)
         let sent = desk.send()
@@ -66,6 +66,44 @@ import TunnelWire
         desk.session.consumed(900, on: try #require(desk.streams[7]), now: desk.now)
         #expect(self.wait(desk, seconds: 60) == [])
         #expect(desk.session.streamCount == 4)
+    }
+
+    /// Credit is granted by the half window; what was consumed of a half that never becomes whole must
+    /// not be lost to the others.
+    @Test func creditDoesNotRunOutWhileThereIsRoom() throws {
+        let desk = Desk(.edge, .small(streams: 8, stream: 1_000, session: 4_000))
+        desk.receive(.head(1), .data(1, 950), .head(3), .data(3, 950))
+        desk.session.consumed(950, on: try #require(desk.streams[1]), now: desk.now)
+        desk.session.consumed(950, on: try #require(desk.streams[3]), now: desk.now)
+        #expect(!desk.send().contains { $0.hasPrefix("SESSION_CREDIT") })
+        desk.receive(.head(5), .data(5, 900), .head(7), .data(7, 500))
+        #expect(desk.send().contains("SESSION_CREDIT =5900"))
+        #expect(desk.receive(.head(9), .data(9, 1_000)).last == "data 9 1000")
+    }
+
+    /// Readers that were fast and stop, all at once, hold what their grown windows let in.
+    @Test func grownWindowsShareHalfOfTheSessions() throws {
+        var configuration = SessionConfiguration.small(streams: 50, stream: 1_000, session: 100_000)
+        configuration.maximumStreamWindowBytes = 20_000
+        let desk = Desk(.edge, configuration)
+        var granted = 0
+        for id in stride(from: UInt64(1), to: 60, by: 2) {
+            desk.receive(.head(id))
+            let stream = try #require(desk.streams[id])
+            var sent = 0
+            var limit = 1_000
+            for _ in 0..<8 {
+                let count = min(limit - sent, 15_000)
+                desk.receive(.data(id, count))
+                sent += count
+                desk.session.consumed(count, on: stream, now: desk.now)
+                for text in desk.send() where text.hasPrefix("STREAM_CREDIT \(id) =") {
+                    limit = Int(text.split(separator: "=")[1]) ?? limit
+                }
+            }
+            granted += limit - sent
+        }
+        #expect((50_000...85_000).contains(granted), "\(granted)")
     }
 
     @Test func theTimerIsSetOnlyUnderPressure() throws {

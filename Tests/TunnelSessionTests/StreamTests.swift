@@ -144,7 +144,7 @@ import TunnelWire
             for frame in before { desk.receive(frame) }
             let events = desk.receive(frame)
             #expect(events.suffix(1) == ["throws unexpectedFrame"], "\(frame.type)")
-            #expect(events.dropLast().last?.hasPrefix("closed protocolError") == true)
+            #expect(events.dropLast().last?.hasPrefix("closed the peer broke the protocol") == true)
             #expect(events.first == "reset 1 session-lost")
             #expect(desk.session.isClosed == true)
         }
@@ -200,6 +200,23 @@ import TunnelWire
         #expect(desk.session.processed == 7)
         #expect(desk.session.bufferedBytes == 0, "late DATA is consumed at once")
         for _ in 0..<40 { #expect(desk.receive(.data(1, 900)) == []); _ = desk.send() }
+    }
+
+    @Test func whoTakesNoStreamsRefusesThem() {
+        let desk = Desk(.edge, .small(streams: 0))
+        #expect(desk.receive(.head(1), .head(3)) == [])
+        #expect(desk.send().suffix(2) == ["RESET 1 refused", "RESET 3 refused"])
+        #expect(desk.session.streamCount == 0)
+    }
+
+    @Test func headsThatAreNotAcknowledgedHaveALimit() {
+        let desk = Desk(.connector)
+        for _ in 0..<700 { desk.open(String(repeating: "h", count: 15_000)) }
+        let frames = desk.send()
+        // Two frames a head.
+        #expect((1_080...1_160).contains(frames.count), "\(frames.count): 8 MiB, not 10")
+        desk.receive(.ack(UInt64(frames.count)))
+        #expect(frames.count + desk.send().count >= 1_400)
     }
 
     @Test func interimHeadsHaveALimitAtTheReceiver() {

@@ -5,6 +5,8 @@ package struct ExchangeRecord: Sendable {
     package var method: String
     /// The visitor's authority, not a rewritten `Host`.
     package var host: String
+    /// The hostname of the ingress rule that took it, `*` for one without.
+    package var hostname: String
     package var path: String
     /// The service's description.
     package var origin: String

@@ -39,6 +39,8 @@ enum OriginLimits {
     static let headBytes = 64 * 1024
     /// Fields of a head or trailer section; past it the answer is malformed.
     static let fieldCount = 200
+    /// Interim heads before an answer; past it the answer is malformed.
+    static let interimHeads = 256
     /// A chunk's size line with its extensions; past it the answer is malformed.
     static let chunkLineBytes = 1024
     /// Body bytes collected for `disableChunkedEncoding`; past it `ResetCode.overLimit`.

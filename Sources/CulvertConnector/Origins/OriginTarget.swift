@@ -8,10 +8,17 @@ package final class OriginTarget: Sendable {
     package let options: OriginOptions
     /// The service in words, for logs.
     let name: String
+    /// The rule's hostname, `*` for one without.
+    let hostname: String
 
-    package init(service: OriginService, options: OriginOptions = OriginOptions()) {
+    package init(
+        service: OriginService,
+        options: OriginOptions = OriginOptions(),
+        hostname: String = "*"
+    ) {
         self.service = service
         self.options = options
+        self.hostname = hostname
         self.name = service.description
     }
 

@@ -29,6 +29,9 @@ package struct EdgeAddress: Sendable {
 
 /// Keeps a link to the edge: dials, waits, dials again, for as long as its task lives.
 package struct LinkKeeper: Sendable {
+    /// An edge that asks to be left alone for longer is dialled again all the same.
+    private static let longestWait = Duration.seconds(300)
+
     private let endpoint: ConnectorEndpoint
     private let edge: EdgeAddress
     private let logger: Logger
@@ -65,7 +68,8 @@ package struct LinkKeeper: Sendable {
                 random: .random(in: 0...1)
             )
             if let refusal = outcome.refusal {
-                delay = max(delay, .milliseconds(Int(refusal.retryAfterMilliseconds)))
+                let asked = Duration.milliseconds(Int(refusal.retryAfterMilliseconds))
+                delay = max(delay, min(asked, Self.longestWait))
             }
             self.logger.info(
                 "Link to the edge lost, dialling again",

@@ -8,15 +8,16 @@ package struct EdgeLimits: Sendable, Equatable {
     package var bodyIdleTimeout: Duration = .seconds(60)
     /// Between requests; 75 s, then the connection is closed.
     package var keepAlive: Duration = .seconds(75)
-    /// A request's line and fields, in bytes; 32 KiB, beyond it 431.
+    /// A request's line and fields, in bytes; 32 KiB, at most 44 KiB, beyond it 431.
     package var headerBytes = 32 << 10
-    /// A request's fields; 100, beyond it 431.
+    /// A request's fields; 100, at most 1,000, beyond it 431.
     package var headerFields = 100
-    /// A request's target, in bytes; 16 KiB, beyond it 414.
+    /// A request's target, in bytes; 16 KiB, which is the most, beyond it 414.
     package var targetBytes = 16 << 10
     /// A request's body, in bytes; nil (`none`) is without limit, beyond it 413.
     package var bodyBytes: Int?
-    /// Kept for a stream at each hop, in bytes; 64 KiB, at it reading stops.
+    /// Kept of a request's body while it waits for a connector or may have to be sent again, in bytes;
+    /// 64 KiB, at it reading stops, or the request can no longer be sent again.
     package var bufferedBytes = 64 << 10
     /// Connections in all; 65,536, beyond it new ones are closed.
     package var connections = 65_536
@@ -28,7 +29,7 @@ package struct EdgeLimits: Sendable, Equatable {
     package var streamsPerSession = 4_096
     /// Requests that wait for a tunnel's connector to come back; 1,000, beyond it 503.
     package var waitingRequests = 1_000
-    /// HTTP/2 streams open at once per connection; 100, beyond it the connection ends.
+    /// HTTP/2 streams open at once per connection; 100, beyond it they are refused.
     package var http2Streams = 100
     /// HTTP/2 window per stream, in bytes; 64 KiB.
     package var http2StreamWindowBytes = 64 << 10
@@ -55,9 +56,10 @@ extension EdgeLimits {
         mapping.read("header-timeout", into: &self.headerTimeout) { $0.duration(Self.times) }
         mapping.read("body-idle-timeout", into: &self.bodyIdleTimeout) { $0.duration(Self.times) }
         mapping.read("keep-alive", into: &self.keepAlive) { $0.duration(Self.times) }
-        mapping.read("header-size", into: &self.headerBytes) { $0.byteSize(1024...1 << 20) }
-        mapping.read("header-fields", into: &self.headerFields) { $0.int(10...10_000) }
-        mapping.read("target-size", into: &self.targetBytes) { $0.byteSize(256...1 << 20) }
+        // A head crosses the tunnel in 64 KiB and 1,024 fields, the edge's own among them.
+        mapping.read("header-size", into: &self.headerBytes) { $0.byteSize(1024...44 << 10) }
+        mapping.read("header-fields", into: &self.headerFields) { $0.int(10...1_000) }
+        mapping.read("target-size", into: &self.targetBytes) { $0.byteSize(256...16 << 10) }
         if let value = mapping.take("body-size"), !value.isWord("none") {
             self.bodyBytes = value.byteSize(0...1 << 62) ?? self.bodyBytes
         }

@@ -5,7 +5,7 @@ import Synchronization
 /// Shared by every listener of an edge; any thread.
 package final class ConnectionCounter: Sendable {
     package struct Limits: Sendable {
-        /// Concurrent connections of all visitors and connectors.
+        /// Concurrent connections of all visitors, and of connectors until they have logged in.
         package var total = 65_536
         /// Concurrent connections of one IPv4 address or one IPv6 /64.
         package var perAddress = 1_024

@@ -14,15 +14,17 @@ package final class FrontDoor: Sendable {
         /// The normalised name connectors dial; nil sends everybody to the visitors.
         package var connectHost: String?
         /// How long a client may take for its whole ClientHello; then it is closed.
-        package var helloTimeout = TimeAmount.seconds(10)
+        /// Default 10 s.
+        package var helloTimeout: TimeAmount
         /// Connections whose hello has not arrived; one more and the oldest of them is closed.
         package var maximumPendingHellos = 1_024
         /// Connections the kernel keeps until they are accepted (at most `net.core.somaxconn`).
         package var backlog: CInt = 4_096
 
         /// `connectHost` is normalised here.
-        package init(connectHost: String?) {
+        package init(connectHost: String?, helloTimeout: TimeAmount = .seconds(10)) {
             self.connectHost = connectHost.flatMap { ServerName.normalise($0) }
+            self.helloTimeout = helloTimeout
         }
     }
 

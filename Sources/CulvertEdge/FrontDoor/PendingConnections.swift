@@ -20,7 +20,7 @@ final class PendingConnection {
     var lowWaterBytes = 1
     private var descriptor: OwnedDescriptor?
 
-    /// The descriptor, still owned here; -1 once it was taken.
+    /// The descriptor's number, to be used only while it is owned here.
     let raw: CInt
 
     init(

@@ -4,14 +4,7 @@ import NIOPosix
 /// Where a visitor's connection comes from and what its ClientHello said.
 package struct AcceptedVisitor: Sendable {
     package let peer: PeerAddress
-    package let local: PeerAddress
     package let hello: ClientHello
-
-    package init(peer: PeerAddress, local: PeerAddress, hello: ClientHello) {
-        self.peer = peer
-        self.local = local
-        self.hello = hello
-    }
 }
 
 /// Makes channels of the front door's sockets, on the loops of a group in turn. Any thread.
@@ -50,7 +43,6 @@ package struct VisitorSockets: Sendable {
         let permit = socket.permit
         let connection = AcceptedVisitor(
             peer: socket.peer,
-            local: socket.local,
             hello: socket.hello
         )
         let initializer = self.initializer

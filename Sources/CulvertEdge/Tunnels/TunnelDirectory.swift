@@ -25,17 +25,25 @@ package final class TunnelDirectory: Sendable {
         }
     }
 
-    /// Hostnames that one login may ask for. Beyond it the login is refused.
-    static let maximumClaims = 32
+    /// Hostnames that one login may ask for. Beyond it the login is refused; their URLs have to fit
+    /// into one WELCOME.
+    static let maximumClaims = 24
 
     private struct Declared: Sendable {
         let tunnel: Tunnel
         let pool: ConnectorPool
     }
 
+    /// A row of the table of routes.
+    private struct Route: Sendable {
+        let declared: Declared
+        /// The hostname as it was declared: a name or a wildcard.
+        let hostname: String
+    }
+
     private struct Contents: Sendable {
         var byKey: [[UInt8]: Declared] = [:]
-        var routes = RouteTable<Declared>()
+        var routes = RouteTable<Route>()
         /// Hostnames that connectors asked for, with the key that holds each.
         var claims: [String: (key: [UInt8], pool: ConnectorPool)] = [:]
         /// What each session serves.
@@ -57,21 +65,24 @@ package final class TunnelDirectory: Sendable {
         self.domain = domain
         self.connectHost = connectHost
         var contents = Contents()
-        var rows: [(HostPattern, Declared)] = []
+        var rows: [(HostPattern, Route)] = []
         for tunnel in tunnels {
             let declared = Declared(tunnel: tunnel, pool: ConnectorPool(name: tunnel.name))
             contents.byKey[tunnel.publicKey] = declared
-            rows += tunnel.hostnames.map { ($0, declared) }
+            rows += tunnel.hostnames.map {
+                ($0, Route(declared: declared, hostname: $0.description))
+            }
         }
         contents.routes = try RouteTable(rows)
         self.contents = Mutex(contents)
     }
 
-    /// The connectors that serve `host`; nil when no tunnel has it.
-    func pool(for host: String) -> ConnectorPool? {
-        guard let host = try? NormalizedHost(host) else { return nil }
+    /// The connectors that serve `host`, and by which hostname; nil when no tunnel has it.
+    func route(for host: String) -> (pool: ConnectorPool, hostname: String)? {
+        guard let host = try? NormalizedHost(host), host != self.connectHost else { return nil }
         return self.contents.withLock { contents in
-            contents.claims[host.name]?.pool ?? contents.routes.target(for: host)?.pool
+            if let claim = contents.claims[host.name] { return (claim.pool, host.name) }
+            return contents.routes.target(for: host).map { ($0.declared.pool, $0.hostname) }
         }
     }
 
@@ -135,7 +146,7 @@ package final class TunnelDirectory: Sendable {
         }
         if let row = contents.routes.lookUp(host) {
             // A wildcard of another tunnel covers all names that nobody else declared.
-            guard row.target.tunnel.publicKey == tunnel.publicKey else {
+            guard row.target.declared.tunnel.publicKey == tunnel.publicKey else {
                 return .failure(Self.hostnameRefusal("\(host.name) belongs to another tunnel"))
             }
             return .success(host)

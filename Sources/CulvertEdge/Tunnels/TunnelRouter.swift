@@ -28,9 +28,10 @@ package final class TunnelRouter: RequestRouter {
     }
 
     package func route(_ request: RouteRequest, for requester: any RouteRequester) {
-        guard let pool = self.directory.pool(for: request.host) else {
+        guard let (pool, hostname) = self.directory.route(for: request.host) else {
             return requester.routeFailed(.unknownHost)
         }
+        requester.routeMatched(hostname)
         guard let session = pool.leastLoaded() else {
             return self.wait(request, for: requester, pool: pool)
         }

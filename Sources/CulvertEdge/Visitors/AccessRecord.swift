@@ -4,6 +4,8 @@ package struct AccessRecord: Sendable {
     package var method: String
     /// The normalised host; empty when the request named none that could be read.
     package var host: String
+    /// The tunnel's hostname that took it: the host, or the wildcard that covers it; nil when none did.
+    package var hostname: String?
     package var path: String
     package var `protocol`: VisitorProtocol
     package var scheme: String

@@ -17,6 +17,9 @@ package protocol RequestRouter: AnyObject, Sendable {
 
 /// Who waits for a stream. All calls come on `RouteRequest.eventLoop`.
 package protocol RouteRequester: AnyObject {
+    /// A tunnel has the host, by this hostname: the host itself or the wildcard that covers it. Comes
+    /// before the answer, if at all.
+    func routeMatched(_ hostname: String)
     /// A stream that nothing has been sent on; it belongs to the requester from now on.
     func routeFound(_ stream: TunnelStream)
     func routeFailed(_ failure: RouteFailure)

@@ -39,8 +39,10 @@ package struct VisitorLimits: Sendable {
     package var requests = 65_536
     /// How often one request is given to a connector. Default 3.
     package var attempts = 3
-    /// HTTP/2 streams open at once per connection. Default 100; beyond it a connection error.
+    /// HTTP/2 streams open at once per connection. Default 100; beyond it REFUSED_STREAM.
     package var http2Streams = 100
+    /// Streams refused on a connection. Default 1,000; beyond it ENHANCE_YOUR_CALM and the end.
+    package var http2RefusedStreams = 1_000
     /// HTTP/2 window per stream, for request bodies. Default 64 KiB.
     package var http2StreamWindowBytes = 64 * 1024
     /// HTTP/2 window per connection. Default 1 MiB.

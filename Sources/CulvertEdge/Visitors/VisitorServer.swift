@@ -1,3 +1,5 @@
+internal import Glibc
+import HTTPSemantics
 import NIOConcurrencyHelpers
 package import NIOCore
 package import NIOSSL
@@ -12,6 +14,7 @@ package final class VisitorServer: Sendable {
     private let connections = NIOLockedValueBox(Connections())
     /// Requests that were given to the router and are not over.
     private let requests = Atomic<Int>(0)
+    let clock = DateClock()
 
     /// What of the server changes: touched once per connection.
     private struct Connections {
@@ -43,11 +46,11 @@ package final class VisitorServer: Sendable {
     /// Sets the channel options it needs (half-closure, water marks, no delay).
     /// - Parameters:
     ///   - channel: Accepted and not active yet.
-    ///   - visitor: What the front door knows; its permit is released when the channel has closed.
+    ///   - visitor: What the front door knows.
     ///   - tls: The context of the server name's certificate, with ALPN `h2` and `http/1.1`; nil for
     ///     a connection without TLS.
     ///   - plain: what a connection without TLS gets; the configuration's policy when nil.
-    /// - Throws: what NIO throws when the channel is closed already; the permit is then released.
+    /// - Throws: what NIO throws when the channel is closed already.
     package func accept(
         _ channel: any Channel,
         _ visitor: VisitorInfo,
@@ -60,15 +63,18 @@ package final class VisitorServer: Sendable {
             connections.open[key] = channel
             return connections.isDraining
         }
-        channel.closeFuture.whenComplete { _ in
-            visitor.permit?.release()
-            self.connectionClosed(key)
-        }
+        channel.closeFuture.whenComplete { _ in self.connectionClosed(key) }
         let options = channel.syncOptions
         try options?.setOption(.allowRemoteHalfClosure, value: true)
         try options?.setOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 64 * 1024))
         try options?.setOption(.maxMessagesPerRead, value: 2)
         try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        // Nothing else ends an idle WebSocket, or a wait for an origin, whose visitor is gone without
+        // a word: two minutes.
+        try options?.setOption(.socketOption(.so_keepalive), value: 1)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
         if let tls {
             try channel.pipeline.syncOperations.addHandlers(
                 NIOSSLServerHandler(context: tls),
@@ -159,3 +165,18 @@ package final class VisitorServer: Sendable {
 
 /// Tells the handlers of a connection that the server is to stop.
 struct VisitorDrainEvent: Sendable {}
+
+/// The time as `Date` has it, made once a second at most. Any thread.
+final class DateClock: Sendable {
+    private let latest = Mutex<(second: Int, text: String)>((-1, ""))
+
+    var text: String {
+        let second = time(nil)
+        return self.latest.withLock { latest in
+            if latest.second != second {
+                latest = (second, HTTPDate.text(unixSeconds: Int64(second)))
+            }
+            return latest.text
+        }
+    }
+}

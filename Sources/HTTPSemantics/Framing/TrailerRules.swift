@@ -2,8 +2,7 @@
 ///
 /// Framing, routing, authentication, request modifiers, response control data and what says how to
 /// read the content: too late there, and an origin that merges trailers into its fields would take
-/// them for checked ones. They are dropped, the others cross (RFC 9112 §7.1.2 allows either). In an
-/// HTTP/1 request the connection's own framing fields never get this far: `RequestHeadGuard` refuses.
+/// them for checked ones. They are dropped, the others cross (RFC 9112 §7.1.2 allows either).
 package enum TrailerRules {
     private static let prefixes: [StaticString] = [
         "x-forwarded-", "if-", "proxy-", "content-", "access-control-", "culvert-", "sec-",

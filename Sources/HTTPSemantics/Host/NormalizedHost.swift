@@ -60,7 +60,7 @@ package struct NormalizedAuthority: Hashable, Sendable {
             self.init(host: NormalizedHost(canonical: text), port: nil)
         } else if let colon = text.utf8.lastIndex(of: 0x3A),
             HostName.isCanonical(text.utf8[..<colon]),
-            let port = try? Self.parsePort(text[text.utf8.index(after: colon)...])
+            let port = try? .some(Self.parsePort(text[text.utf8.index(after: colon)...]))
         {
             self.init(host: NormalizedHost(canonical: String(text[..<colon])), port: port)
         } else {
@@ -114,9 +114,11 @@ package struct NormalizedAuthority: Hashable, Sendable {
         )
     }
 
-    private static func parsePort(_ text: Substring) throws(HostError) -> UInt16 {
-        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy(\.isASCIIDigit),
-            text.utf8.first != 0x30, let port = UInt16(text)
+    /// RFC 3986 §3.2.3: digits, none of them too; that is the scheme's own port.
+    private static func parsePort(_ text: Substring) throws(HostError) -> UInt16? {
+        guard !text.isEmpty else { return nil }
+        guard text.utf8.count <= 5, text.utf8.allSatisfy(\.isASCIIDigit),
+            let port = UInt16(text), port > 0
         else { throw .invalidPort(String(text)) }
         return port
     }

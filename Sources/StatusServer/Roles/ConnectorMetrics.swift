@@ -55,31 +55,12 @@ package final class ConnectorMetrics: Sendable {
         )
     }
 
-    /// Adds what is read at each scrape, on any thread.
-    ///
-    /// - Parameters:
-    ///   - readyConnections: Links that are up and logged in.
-    ///   - streams: Under way.
-    ///   - idleOriginConnections: Kept for the next request.
-    package func observe(
-        readyConnections: @escaping @Sendable () -> Int,
-        streams: @escaping @Sendable () -> Int,
-        idleOriginConnections: @escaping @Sendable () -> Int
-    ) {
+    /// Adds what is read at each scrape, on any thread: links that are up and logged in.
+    package func observe(readyConnections: @escaping @Sendable () -> Int) {
         self.registry.gauge(
             "culvert_connector_ready_connections",
             help: "Links to the edge that are up and logged in.",
             reading: { Double(readyConnections()) }
-        )
-        self.registry.gauge(
-            "culvert_connector_streams",
-            help: "Streams from the edge under way.",
-            reading: { Double(streams()) }
-        )
-        self.registry.gauge(
-            "culvert_connector_idle_origin_connections",
-            help: "Connections to origins kept for the next request.",
-            reading: { Double(idleOriginConnections()) }
         )
     }
 }

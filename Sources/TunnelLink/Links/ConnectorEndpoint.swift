@@ -7,7 +7,7 @@ package import TunnelWire
 
 /// The connector's side of a tunnel: one session, over one link after another.
 ///
-/// SAFETY: `current` belongs to the transport's thread; the rest is constant.
+/// SAFETY: `current` and `isDraining` belong to the transport's thread; the rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
     package let host: SessionHost
     package let identity: TunnelIdentity
@@ -73,16 +73,25 @@ package final class ConnectorEndpoint: @unchecked Sendable {
             self.isDraining = true
             self.current?.session.startDraining()
             self.current?.markDirty()
-            self.awaitDrained(completion)
+            self.awaitDrained(until: SessionHost.now + Self.drainPatience, completion)
         }
     }
 
-    private func awaitDrained(_ completion: @escaping @Sendable () -> Void) {
+    /// How long an edge may take to say that it opens no more streams, when none is under way.
+    private static let drainPatience = Interval.seconds(2)
+
+    private func awaitDrained(
+        until patience: Instant,
+        _ completion: @escaping @Sendable () -> Void
+    ) {
         guard let current, !current.session.isClosed, !current.session.isDrained else {
             return completion()
         }
+        // Nothing is under way, and the edge is gone, or does not answer: nothing more will come.
+        let isUnanswered = !current.session.hasLink || SessionHost.now >= patience
+        if current.session.streamCount == 0, isUnanswered { return completion() }
         self.host.schedule(at: SessionHost.now + .milliseconds(20)) {
-            self.awaitDrained(completion)
+            self.awaitDrained(until: patience, completion)
         }
     }
 

@@ -30,6 +30,9 @@ extension LinkFailure: CustomStringConvertible {
 
 /// A connector's end of one link: the login, then the session's frames. On the transport's thread.
 final class ConnectorLink: TunnelConnectionHandler {
+    /// An edge that has not answered the login by then is left.
+    private static let loginTimeout = Interval.seconds(10)
+
     private let endpoint: ConnectorEndpoint
     private let onEvent: @Sendable (LinkEvent) -> Void
     private var io = LinkIO()
@@ -47,7 +50,14 @@ final class ConnectorLink: TunnelConnectionHandler {
         self.onEvent = onEvent
     }
 
-    func opened(_ connection: TunnelConnection) {}
+    func opened(_ connection: TunnelConnection) {
+        self.endpoint.host.schedule(at: SessionHost.now + Self.loginTimeout) {
+            [weak self, weak connection] in
+            guard let self, self.driver == nil, self.failure == nil else { return }
+            self.failure = WireError(.unexpectedFrame, "no answer to the login in time")
+            connection?.close(code: LinkCloseStatus.loginRefused, reason: "no login in time")
+        }
+    }
 
     func received(
         _ bytes: UnsafeRawBufferPointer,

@@ -80,9 +80,10 @@ package final class EdgeEndpoint: @unchecked Sendable {
     /// Any thread: ends all links and the transport's thread; waits for it.
     package func shutdown() { self.transport.shutdown() }
 
-    /// Any thread: takes over an accepted socket whose ClientHello has not been consumed.
-    package func adopt(socket: CInt, peer: String) {
-        self.transport.adopt(socket: socket, peer: peer)
+    /// Any thread: takes over an accepted socket whose ClientHello has not been consumed; keeps
+    /// `permit` until a connector has logged in over it, or it is gone.
+    package func adopt(socket: CInt, peer: String, permit: (any AnyObject & Sendable)? = nil) {
+        self.transport.adopt(socket: socket, peer: peer, permit: permit)
     }
 
     /// Any thread: new certificates for logins from now on.

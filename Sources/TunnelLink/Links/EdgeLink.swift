@@ -76,6 +76,7 @@ final class EdgeLink: TunnelConnectionHandler {
         switch self.endpoint.admit(request, peer: self.peer, connection: connection, now: now) {
         case .success(let admission):
             self.driver = admission.driver
+            connection.releasePermit()
             self.io.send(try login.accept(admission.welcome))
         case .failure(let refusal):
             self.io.send(try login.refuse(refusal))

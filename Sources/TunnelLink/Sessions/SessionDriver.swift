@@ -44,6 +44,7 @@ package final class SessionDriver: @unchecked Sendable {
     private(set) var link: TunnelConnection?
     private unowned let host: SessionHost
     private var isDirty = false
+    private var isLookedAfter = false
     private var pace = LinkPace()
     /// Told once, on the transport's thread, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
@@ -96,13 +97,17 @@ package final class SessionDriver: @unchecked Sendable {
         self.onAvailability?(new)
     }
 
-    /// Calls `work` on the transport's thread if the session is without a link `delay` from now.
+    /// Calls `work` on the transport's thread if the session is without a link `delay` from now; not
+    /// twice in that time.
     ///
     /// On the transport's thread.
     package func ifAway(after delay: Interval, _ work: @escaping (SessionDriver) -> Void) {
+        guard !self.isLookedAfter else { return }
+        self.isLookedAfter = true
         self.host.schedule(at: SessionHost.now + delay) { [weak self] in
-            guard let self, self.availability == .waiting else { return }
-            work(self)
+            guard let self else { return }
+            self.isLookedAfter = false
+            if self.availability == .waiting { work(self) }
         }
     }
 

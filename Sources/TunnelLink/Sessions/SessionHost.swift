@@ -1,4 +1,3 @@
-internal import Glibc
 package import Logging
 package import NIOCore
 internal import Synchronization
@@ -66,9 +65,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     // MARK: The transport's turns
 
     package static var now: Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+        Instant(nanoseconds: monotonicNanoseconds())
     }
 
     package func transportWoke(now: UInt64) {
@@ -108,6 +105,10 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         for task in due { task.work() }
         for task in self.tasks { self.note(task.due) }
         for driver in Array(self.drivers.values) {
+            guard let deadline = driver.session.deadline, deadline <= now else {
+                self.note(driver.session.deadline)
+                continue
+            }
             driver.session.timePassed(now: now)
             driver.markDirty()
         }

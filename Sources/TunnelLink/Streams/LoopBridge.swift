@@ -6,8 +6,8 @@ internal import TunnelWire
 /// Carries what streams of one event loop say to the transport's thread, and what it answers, in
 /// batches: one lock and at most one wake-up for each batch and direction.
 ///
-/// SAFETY: `outbox`, `idleCommands`, `touched` and `batch` belong to the event loop, `deliveries` to the transport's thread;
-/// `inbox` is behind a lock; the rest is constant.
+/// SAFETY: `deliveries` belongs to the transport's thread, all else that changes to the event loop, but
+/// for `inbox`, which is behind a lock.
 package final class LoopBridge: @unchecked Sendable {
     /// What the transport's thread tells the loop.
     ///
@@ -56,7 +56,7 @@ package final class LoopBridge: @unchecked Sendable {
     private let host: SessionHost
     private let acceptor: (any StreamAcceptor)?
 
-    /// Credit of less than 16 KiB each: so the session is never owed more than 1 MiB.
+    /// Mostly credit of less than 32 KiB each: so a loop seldom owes its sessions more than 2 MiB.
     private static let maximumIdleCommands = 64
 
     private var outbox: [Command] = []
@@ -110,7 +110,7 @@ package final class LoopBridge: @unchecked Sendable {
         self.isDelivering = true
         for delivery in self.batch {
             let stream = delivery.stream
-            if case .opened = delivery { self.acceptor?.accept(stream) }
+            if case .opened = delivery { self.accept(stream) }
             stream.receive(delivery)
             guard !stream.isTouched else { continue }
             stream.isTouched = true
@@ -124,6 +124,11 @@ package final class LoopBridge: @unchecked Sendable {
         self.batch.removeAll(keepingCapacity: true)
         self.isDelivering = false
         self.flush()
+    }
+
+    private func accept(_ stream: LinkedStream) {
+        guard let acceptor else { return stream.reset(.refused) }
+        acceptor.accept(stream)
     }
 
     // MARK: On the transport's thread

@@ -45,6 +45,8 @@ package final class TunnelConnection {
     var messageBytes = 0
     var lastConfirmedAlive: UInt64 = 0
     var closeFrame: (code: UInt16, reason: String)?
+    /// What `adopt` gave to keep.
+    var permit: (any AnyObject & Sendable)?
 
     init(
         id: UInt,
@@ -63,6 +65,9 @@ package final class TunnelConnection {
 
     /// Whether messages flow: opened, and neither closed nor being closed.
     package var isOpen: Bool { self.phase == .open }
+
+    /// Lets go of what `adopt` gave to keep: the peer is known from here on.
+    package func releasePermit() { self.permit = nil }
 
     /// Asks for `nextMessage` calls. They come when the current turn's callbacks have run, so that
     /// what gathers in one turn can leave in one message. Idempotent.

@@ -144,7 +144,7 @@ extension TransportLoop {
     // MARK: new connections
 
     /// Serves an accepted socket; its owner from here on.
-    func adopt(_ descriptor: CInt, peer: String) {
+    func adopt(_ descriptor: CInt, peer: String, permit: (any AnyObject & Sendable)?) {
         guard let handle, !self.isStopping, self.configuration.server != nil,
             self.connections.count < self.configuration.maximumConnections
         else {
@@ -152,6 +152,7 @@ extension TransportLoop {
             return
         }
         let connection = self.register(role: .server, peer: peer)
+        connection.permit = permit
         SocketOptions.apply(
             to: descriptor,
             notSentLowWaterBytes: connection.notSentLowWaterBytes

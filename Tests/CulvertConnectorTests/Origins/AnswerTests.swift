@@ -91,8 +91,8 @@ struct Answer: Sendable, CustomTestStringConvertible {
 
     static let bad: [Answer] = [
         Answer(name: "silent close", bytes: "", reset: .truncated),
-        Answer(name: "cut in the head", bytes: "HTTP/1.1 200 OK\r\nA:", reset: .malformedMessage),
-        Answer(name: "cut after 100", bytes: "HTTP/1.1 100 C\r\n\r\n", reset: .malformedMessage),
+        Answer(name: "cut in the head", bytes: "HTTP/1.1 200 OK\r\nA:", reset: .truncated),
+        Answer(name: "cut after 100", bytes: "HTTP/1.1 100 C\r\n\r\n", reset: .truncated),
         Answer(
             name: "cut in the length",
             bytes: ok + "Content-Length: 6\r\n\r\nhello",
@@ -242,6 +242,22 @@ struct AnswerTests {
         let seen = try await bench.wait("/sse") { $0.isRecorded }
         #expect(seen.text == "data: 1\ndata: 2\n")
         #expect(seen.isEnded)
+    }
+
+    @Test(arguments: [
+        ("timeout=5", 5), ("max=3, TIMEOUT=70", 70), ("timeout=-1", nil), ("timeout=", nil),
+        ("timeout=-9223372036854775808", nil), ("timeout=9223372036854775807", nil),
+    ])
+    func keepAliveTimes(_ value: String, _ seconds: Int?) {
+        var parser = ResponseParser()
+        parser.begin(isHeadRequest: false)
+        let head = "HTTP/1.1 200 OK\r\nKeep-Alive: \(value)\r\nContent-Length: 0\r\n\r\n"
+        parser.append(ByteBuffer(string: head))
+        guard case .head = parser.next() else {
+            Issue.record("no head")
+            return
+        }
+        #expect(parser.keepAliveSeconds == seconds)
     }
 
     @Test func octetsThatAreNotUTF8() {

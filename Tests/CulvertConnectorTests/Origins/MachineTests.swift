@@ -84,7 +84,7 @@ struct MachineTests {
         #expect(begun.settle(before: .end) == .acquire)
         #expect(begun.receivedEnd() == .nothing)
         begun.attached(isReused: true, holdsBody: false)
-        #expect(begun.lost(.partialHead) == .fail(.malformedMessage))
+        #expect(begun.lost(.partialHead) == .fail(.truncated))
     }
 
     @Test func lossAfterTheAnswerDiscards() {

@@ -61,11 +61,12 @@ import TunnelWire
 
     @Test func declaredHostnamesLeadToTheirPools() throws {
         let directory = try self.directory()
-        let shop = directory.pool(for: "shop.example.com")
+        let shop = directory.route(for: "shop.example.com")?.pool
         #expect(shop?.name == "shop")
-        #expect(directory.pool(for: "a.shop.test") === shop)
-        #expect(directory.pool(for: "blog.example.com")?.name == "blog")
-        #expect(directory.pool(for: "other.example.com") == nil)
+        #expect(directory.route(for: "a.shop.test")?.pool === shop)
+        #expect(directory.route(for: "a.shop.test")?.hostname == "*.shop.test")
+        #expect(directory.route(for: "blog.example.com")?.pool.name == "blog")
+        #expect(directory.route(for: "other.example.com") == nil)
     }
 
     @Test(

@@ -1,6 +1,7 @@
 import HTTPSemantics
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOEmbedded
 import Testing
 import TunnelLink
 import TunnelWire
@@ -82,7 +83,10 @@ struct HTTP1VisitorTests {
                 "HEAD /head HTTP/1.1\r\nHost: a.test\r\n\r\n" + get("/204") + get("/304")
                     + get("/hello")
             )
-            let answer = await client.receive("hello 0")
+            let received = await client.receive("hello 0")
+            let dates = received.split(separator: "\r\n").filter { $0.hasPrefix("Date: ") }
+            #expect(dates.count == 4 && dates.allSatisfy { $0.hasSuffix(" GMT") })
+            let answer = received.replacing(/Date: [^\r]*\r\n/, with: "")
             #expect(
                 answer.contains("Content-Length: 1234\r\n\r\nHTTP/1.1 204 \r\n\r\nHTTP/1.1 304")
             )
@@ -211,6 +215,35 @@ struct HTTP1VisitorTests {
             try await server.router.recorder.first { $0 == .cancelled }
             #expect(await client.receiveToEnd() == "")
         }
+    }
+
+    @Test func whatWasReadIsNotKept() throws {
+        let router = FakeRouter()
+        let server = VisitorServer(
+            configuration: VisitorConfiguration(),
+            router: router,
+            isAuthoritative: { _, _ in true }
+        )
+        let channel = EmbeddedChannel()
+        let address = try #require(IPAddress("127.0.0.1"))
+        let handler = HTTP1VisitorHandler(
+            server: server,
+            visitor: VisitorInfo(connection: VisitorConnection(peer: address, scheme: "http")),
+            eventLoop: channel.eventLoop,
+            redirectPort: nil,
+            acceptedAt: .now(),
+            isDraining: false
+        )
+        try channel.pipeline.syncOperations.addHandler(handler)
+        let head = "POST /upload HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n40"
+        try channel.writeInbound(ByteBuffer(string: head))
+        let piece = "00\r\n" + String(repeating: "x", count: 0x4000) + "\r\n40"
+        // Each read ends within a line.
+        for _ in 0..<100 { try channel.writeInbound(ByteBuffer(string: piece)) }
+        #expect(handler.inbox.readableBytes == 2)
+        #expect(handler.inbox.capacity < 100_000, "of 1.6 MB")
+        #expect(handler.exchange?.machine.requestBytes == 100 * 0x4000)
+        _ = try channel.finish(acceptAlreadyClosed: true)
     }
 
     @Test func requestsInAllHaveALimit() async throws {

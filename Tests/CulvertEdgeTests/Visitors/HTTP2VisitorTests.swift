@@ -306,14 +306,43 @@ struct HTTP2HostileInputTests {
         }
     }
 
-    @Test func tooManyStreamsEndTheConnectionOrTheStream() async throws {
+    /// RFC 9113 §5.1.2: an error of the stream; the visitor may not even have seen the limit.
+    @Test func streamsBeyondTheLimitAreRefused() async throws {
+        try await TestServer.run(tls: true) {
+            $0.limits.http2RefusedStreams = 60
+        } _: { server in
+            let client = try await FrameClient(server)
+            try await client.send((0..<150).map { .request(UInt32(2 * $0 + 1), "/hang") })
+            let refused = try await client.frames.first {
+                $0.type == RawFrame.resetStream && $0.stream == 299
+            }
+            #expect(refused.errorCode == 7, "REFUSED_STREAM")
+            #expect(server.router.requests.count == 100)
+            let said = client.frames.events.first { $0.type == RawFrame.settings }
+            #expect(said?.payload.prefix(6) == [0, 3, 0, 0, 0, 100])
+            // The connection lives, until it has asked for too many.
+            try await client.send(RawFrame(type: RawFrame.ping, payload: [0, 1, 2, 3, 4, 5, 6, 7]))
+            try await client.frames.first { $0.type == RawFrame.ping && $0.flags == 1 }
+            try await client.send((150..<161).map { .request(UInt32(2 * $0 + 1), "/hang") })
+            let end = try await client.frames.first { $0.type == RawFrame.goAway }
+            #expect(end.errorCode == 11, "ENHANCE_YOUR_CALM")
+            try await client.close()
+        }
+    }
+
+    @Test func theConnectionsWindowIsGrantedOnce() async throws {
         try await TestServer.run(tls: true) { server in
             let client = try await FrameClient(server)
-            try await client.send((0..<101).map { .request(UInt32(2 * $0 + 1), "/hang") })
-            try await client.frames.first {
-                $0.type == RawFrame.goAway || $0.type == RawFrame.resetStream
+            for index in 0..<20 {
+                try await client.send(.request(UInt32(2 * index + 1), "/hello"))
+                try await client.frames.first {
+                    $0.type == RawFrame.data && $0.stream == 2 * index + 1
+                }
             }
-            #expect(server.router.requests.count <= 100)
+            let grants = client.frames.events.filter {
+                $0.type == RawFrame.windowUpdate && $0.stream == 0
+            }
+            #expect(grants.map(\.errorCode) == [1_048_576 - 65_535])
             try await client.close()
         }
     }

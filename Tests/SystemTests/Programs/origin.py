@@ -219,6 +219,14 @@ def hints(request, answer):
     answer.whole("200 OK", "hinted")
 
 
+def long_head(request, answer):
+    """/long-head/BYTES/BYTES: a field, and a trailer, that HPACK cannot make shorter."""
+    size, after = (int(word) for word in request.path.split("/")[2:4])
+    answer.head("200 OK", ("X-Long", "~" * size), CHUNKED, ("Trailer", "X-After"))
+    answer.chunk("long")
+    answer.connection.send(("0\r\nX-After: %s\r\n\r\n" % ("~" * after)).encode())
+
+
 def fields(request, answer):
     """Repeated fields, hop-by-hop ones, ones that Connection names, a long one."""
     answer.whole(
@@ -377,6 +385,7 @@ ROUTES = {
     "bytes": download, "chunked": download, "early": early, "status": status, "hints": hints,
     "fields": fields, "events": events, "ticks": ticks, "hold": hold, "stall": stall,
     "broken": broken, "refuse": refuse, "cancelled": cancelled, "silent": silent,
+    "long-head": long_head,
 }
 
 

@@ -11,8 +11,8 @@ extension OriginOptions {
 
     /// Overrides, key by key, what `mapping` has.
     mutating func read(_ mapping: ConfigurationMapping) {
-        mapping.read("connectTimeout", into: &self.connectTimeout) { $0.duration() }
-        mapping.read("tlsTimeout", into: &self.tlsTimeout) { $0.duration() }
+        mapping.read("connectTimeout", into: &self.connectTimeout) { $0.timeout() }
+        mapping.read("tlsTimeout", into: &self.tlsTimeout) { $0.timeout() }
         mapping.read("tcpKeepAlive", into: &self.tcpKeepAlive) { $0.duration() }
         mapping.read("noHappyEyeballs", into: &self.noHappyEyeballs) { $0.bool() }
         mapping.read("keepAliveConnections", into: &self.keepAliveConnections) {
@@ -59,6 +59,11 @@ extension OriginOptions {
 }
 
 extension ConfigurationValue {
+    /// A time limit, of which 0 is none, as in cloudflared.
+    fileprivate func timeout() -> Duration? {
+        self.duration().map { $0 == .zero ? maximumDuration : $0 }
+    }
+
     /// Text that can stand in a header field or a certificate: printable ASCII without spaces.
     func fieldValue() -> String? {
         guard let text = self.string() else { return nil }

@@ -101,9 +101,9 @@ final class OriginDial {
         _ options: OriginOptions
     ) -> ClientBootstrap {
         let bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        let interval = options.tcpKeepAlive.components.seconds
-        guard interval > 0 else { return bootstrap }
-        let seconds = SocketOptionValue(clamping: interval)
+        guard options.tcpKeepAlive > .zero else { return bootstrap }
+        // The kernel counts in seconds.
+        let seconds = SocketOptionValue(clamping: max(1, options.tcpKeepAlive.components.seconds))
         return bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds)
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds)

@@ -6,7 +6,7 @@ import Synchronization
 /// TLS contexts for origins, one per set of settings, shared by all event loops.
 ///
 /// Building one reads certificate files, so it happens on the blocking pool. A changed file is read
-/// when a new instance takes the place of this one, as a reloaded configuration does.
+/// when the connector starts again.
 package final class OriginTLSContexts: Sendable {
     struct Settings: Hashable, Sendable {
         var caPool: String?

@@ -29,6 +29,7 @@ final class LocalExchange: TunnelStreamDelegate {
         self.record = ExchangeRecord(
             method: head.method,
             host: head.authority,
+            hostname: target.hostname,
             path: head.path,
             origin: target.name
         )

@@ -116,11 +116,14 @@ extension OriginExchange {
         if case .fail(let code) = action {
             return self.fail(code, "the origin answered 101 to a request for no upgrade")
         }
+        if action == .becomeOpaque, !WebSocketUpgrade.isAccepted(by: head) {
+            return self.fail(.malformedMessage, "the origin switched to something other than asked")
+        }
         var head = head
         HopByHop.drop(
             from: &head.fields,
             direction: .response,
-            upgrade: action == .becomeOpaque ? head.fields.first("Upgrade") ?? "websocket" : nil
+            upgrade: action == .becomeOpaque ? "websocket" : nil
         )
         if !head.isInterim { self.record.status = head.status }
         self.stream.send(.response(head))

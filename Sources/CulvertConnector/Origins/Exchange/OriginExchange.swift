@@ -40,6 +40,7 @@ final class OriginExchange {
         self.record = ExchangeRecord(
             method: head.method,
             host: head.authority,
+            hostname: target.hostname,
             path: head.path,
             origin: target.name
         )
@@ -106,7 +107,8 @@ extension OriginExchange: TunnelStreamDelegate {
     }
 
     private func receivedEnd(trailers: HTTPFields) {
-        self.settle(before: .end)
+        // Trailers need chunks around them, if no body does.
+        self.settle(before: trailers.isEmpty ? .end : .trailers)
         guard !self.isFinished else { return }
         self.heldTrailers = trailers
         switch self.machine.receivedEnd() {

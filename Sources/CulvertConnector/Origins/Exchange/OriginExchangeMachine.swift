@@ -81,7 +81,7 @@ struct OriginExchangeMachine: ~Copyable {
     }
 
     /// What follows the head.
-    enum Following { case data, end, batchEnd }
+    enum Following { case data, end, trailers, batchEnd }
 
     enum SettleAction: Equatable {
         case nothing
@@ -259,7 +259,7 @@ struct OriginExchangeMachine: ~Copyable {
         case .awaited:
             guard ending == .noAnswer else {
                 self.link = .gone
-                return .fail(.malformedMessage)
+                return .fail(.truncated)
             }
             guard self.isReused, !self.isRepeated, self.traits.isIdempotent, !self.wroteBody else {
                 self.link = .gone

@@ -106,7 +106,11 @@ struct ParsedHead {
     private static func keepAliveTimeout(_ value: String) -> Int? {
         for parameter in FieldListElements(value)
         where parameter.prefix(8).equalsLowercase("timeout=") {
-            return Int(Substring(parameter.dropFirst(8)))
+            let digits = parameter.dropFirst(8)
+            guard digits.count <= 9, let seconds = MessageFraming.contentLength(digits) else {
+                return nil
+            }
+            return Int(seconds)
         }
         return nil
     }

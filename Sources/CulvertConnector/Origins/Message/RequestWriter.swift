@@ -38,16 +38,24 @@ enum RequestWriter {
                 }
                 text.putLine(field)
             }
-            Self.write(framing, to: &text)
+            Self.write(framing, of: head, keepsUpgrade: keepsUpgrade, to: &text)
             return text.count
         }
         return isSafe
     }
 
     /// The field that says how the body ends, and the empty line.
-    private static func write(_ framing: RequestFraming, to text: inout TextWriter) {
+    private static func write(
+        _ framing: RequestFraming,
+        of head: RequestHead,
+        keepsUpgrade: Bool,
+        to text: inout TextWriter
+    ) {
         switch framing {
-        case .none: break
+        case .none:
+            // RFC 9110 §8.6: some origins answer 411 to a method that is expected to have a body.
+            let expectsBody = ["POST", "PUT", "PATCH"].contains(head.method)
+            if expectsBody, !keepsUpgrade { text.put("Content-Length: 0\r\n") }
         case .length(let length), .addedLength(let length):
             text.put("Content-Length: ")
             text.put(String(length))

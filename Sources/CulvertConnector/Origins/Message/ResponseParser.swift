@@ -61,6 +61,7 @@ struct ResponseParser: ~Copyable {
     var section = SectionScanner()
     private var isHeadRequest = false
     private var sawBytes = false
+    private var interimHeads = 0
 
     /// Whether the origin will take another request after this answer; meaningful once it is complete.
     private(set) var isPersistent = false
@@ -77,6 +78,7 @@ struct ResponseParser: ~Copyable {
     mutating func begin(isHeadRequest: Bool) {
         self.isHeadRequest = isHeadRequest
         self.sawBytes = false
+        self.interimHeads = 0
         self.isPersistent = false
         self.keepAliveSeconds = nil
         self.section = SectionScanner()
@@ -89,6 +91,7 @@ struct ResponseParser: ~Copyable {
         if self.input.readableBytes == 0 {
             self.input = bytes
         } else {
+            self.input.discardReadBytes()
             self.input.writeImmutableBuffer(bytes)
         }
     }
@@ -155,6 +158,10 @@ struct ResponseParser: ~Copyable {
     private mutating func accept(_ parsed: ParsedHead) -> Event {
         let head = parsed.head
         if head.isInterim {
+            self.interimHeads += 1
+            guard self.interimHeads <= OriginLimits.interimHeads else {
+                return self.fail(.tooManyInterimHeads)
+            }
             return .interim(head)
         }
         self.isPersistent = parsed.isPersistent
@@ -262,4 +269,5 @@ enum ResponseFault: Error, Equatable {
     case badChunk
     case headTooLarge
     case tooManyFields
+    case tooManyInterimHeads
 }

@@ -39,18 +39,41 @@ enum ErrorPage {
         accept: String,
         requestID: String?
     ) -> (type: String, text: String) {
-        let accept = accept.lowercased()
-        if accept.contains("text/html") {
-            return ("text/html; charset=utf-8", self.html(failure, requestID: requestID))
-        }
-        if accept.contains("application/json") || accept.contains("+json") {
-            return ("application/json", self.json(failure, requestID: requestID))
+        switch Self.preference(accept) {
+        case .html: return ("text/html; charset=utf-8", self.html(failure, requestID: requestID))
+        case .json: return ("application/json", self.json(failure, requestID: requestID))
+        case .text: break
         }
         var text =
             "\(failure.status) \(failure.title)\n\n\(failure.explanation)\n\(failure.advice)\n"
         text += "\nCulvert-Error: \(failure.code)\n"
         if let requestID { text += "Request: \(requestID)\n" }
         return ("text/plain; charset=utf-8", text)
+    }
+
+    private enum Format { case text, html, json }
+
+    /// What of the three `Accept` likes best (RFC 9110 §12.5.1): named with the highest weight, and of
+    /// equals the one named first. Text for who names none, and for `*/*`.
+    private static func preference(_ accept: String) -> Format {
+        var best: (format: Format, weight: Double) = (.text, 0)
+        for element in FieldListElements(accept) {
+            let parts = String(Substring(element)).lowercased().split(separator: ";").map {
+                $0.trimmingPrefix { $0 == " " }
+            }
+            guard let type = parts.first else { continue }
+            let weight = parts.dropFirst().first { $0.hasPrefix("q=") }
+            let value = weight.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+            let format: Format? =
+                switch type {
+                case "text/html", "application/xhtml+xml": .html
+                case "application/json": .json
+                case "text/plain": .text
+                default: type.hasSuffix("+json") ? .json : nil
+                }
+            if let format, value > best.weight { best = (format, value) }
+        }
+        return best.format
     }
 
     private static func html(_ failure: EdgeFailure, requestID: String?) -> String {
@@ -125,7 +148,6 @@ enum ErrorPage {
     /// The reason phrases of the statuses the edge sends itself (RFC 9110 §15).
     private static func reason(_ status: UInt16) -> String {
         switch status {
-        case 308: "Permanent Redirect"
         case 400: "Bad Request"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
@@ -135,6 +157,7 @@ enum ErrorPage {
         case 421: "Misdirected Request"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
+        case 501: "Not Implemented"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"

@@ -22,6 +22,8 @@ final class VisitorExchange {
     private var routeDeadline: NIODeadline?
     private var status: UInt16 = 0
     private var errorCode: String?
+    /// The tunnel's, once the router has found one.
+    private var hostname: String?
     private var hasSentContinue = false
     /// Was given to the router, and counts among the server's requests.
     private var isStarted = false
@@ -111,12 +113,20 @@ final class VisitorExchange {
             status: head.status,
             isHead: self.request.isHead
         )
+        var head = head
+        self.date(&head)
         self.responder?.answerHead(head, hasNoBody: hasNoBody)
         if !hasNoBody, body.readableBytes > 0 { self.responder?.answerData(body) }
         self.machine.edgeAnswerEnded(bytes: hasNoBody ? 0 : body.readableBytes)
         self.responder?.answerEnd(trailers: nil)
         self.responder?.flushAnswer()
         self.settle()
+    }
+
+    /// Who has a clock adds `Date` where it is missing (RFC 9110 §6.6.1).
+    private func date(_ head: inout ResponseHead) {
+        guard !head.fields.contains("Date") else { return }
+        head.fields.append("Date", self.server.clock.text)
     }
 
     /// Logs the exchange once it is over, and tells the responder that something has changed.
@@ -140,6 +150,7 @@ final class VisitorExchange {
             requestID: self.request.id,
             method: self.request.head.method,
             host: self.request.host,
+            hostname: self.hostname,
             path: self.request.head.path,
             protocol: self.request.version,
             scheme: self.visitor.connection.scheme,
@@ -231,6 +242,8 @@ extension VisitorExchange {
 // MARK: - From the router
 
 extension VisitorExchange: RouteRequester {
+    package func routeMatched(_ hostname: String) { self.hostname = hostname }
+
     package func routeFound(_ stream: TunnelStream) {
         switch self.machine.routed() {
         case .refuse:
@@ -312,6 +325,9 @@ extension VisitorExchange: TunnelStreamDelegate {
         guard let contentLength = ResponseRules.contentLength(head) else {
             return self.giveUp(.malformedMessage)
         }
+        if head.status == 101, self.request.wantsUpgrade, !WebSocketUpgrade.isAccepted(by: head) {
+            return self.giveUp(.malformedMessage)
+        }
         switch self.machine.headReceived(status: head.status, contentLength: contentLength.value) {
         case .interim:
             if head.status == 100 { self.hasSentContinue = true }
@@ -328,6 +344,10 @@ extension VisitorExchange: TunnelStreamDelegate {
                 status: head.status,
                 isHead: self.request.isHead
             )
+            var head = head
+            // The edge's own word: an origin's would send people to look in the wrong place.
+            if head.fields.contains("Culvert-Error") { head.fields.remove("Culvert-Error") }
+            self.date(&head)
             self.responder?.answerHead(head, hasNoBody: hasNoBody)
         case .opaque:
             self.status = 101

@@ -58,6 +58,7 @@ extension HTTP1VisitorHandler: VisitorResponder {
             self.outbox.writeImmutableBuffer(data)
         } else {
             self.writeOutbox(context)
+            self.givenBytes += count
             context.write(self.wrapOutboundOut(data), promise: nil)
         }
         if self.bodyStyle == .chunked { self.outbox.writeStaticString("\r\n") }
@@ -91,6 +92,7 @@ extension HTTP1VisitorHandler: VisitorResponder {
 
     private func writeOutbox(_ context: ChannelHandlerContext) {
         guard self.outbox.readableBytes > 0 else { return }
+        self.givenBytes += self.outbox.readableBytes
         context.write(self.wrapOutboundOut(self.outbox), promise: nil)
         self.outbox.clear()
     }
@@ -131,6 +133,7 @@ extension HTTP1VisitorHandler {
             self?.shutDownOutput()
         }
         let rest = self.outbox
+        self.givenBytes += rest.readableBytes
         self.outbox.clear()
         self.hasUnflushedAnswer = false
         context.writeAndFlush(self.wrapOutboundOut(rest), promise: written)

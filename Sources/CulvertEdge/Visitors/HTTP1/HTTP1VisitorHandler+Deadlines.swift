@@ -37,7 +37,7 @@ extension HTTP1VisitorHandler {
 
     func noteProgress() {
         self.lastProgress = .now()
-        self.bufferedAtLastCheck = nil
+        self.sentAtLastCheck = nil
     }
 
     func updateDeadline() {
@@ -49,10 +49,15 @@ extension HTTP1VisitorHandler {
             self.lastProgress = .now()
             timer.set(self.lastProgress + self.timeouts.keepAlive)
         case .head(let since): timer.set(since + self.timeouts.header)
-        case .body, .reader: timer.set(self.lastProgress + self.timeouts.bodyIdle)
+        case .body: timer.set(self.lastProgress + self.timeouts.bodyIdle)
+        case .reader:
+            if self.sentAtLastCheck == nil { self.sentAtLastCheck = self.sentBytes }
+            timer.set(self.lastProgress + self.timeouts.bodyIdle)
         case .halfClosed: timer.set(self.lastProgress + self.timeouts.halfClosed)
         case .drain(let since): timer.set(since + self.timeouts.drain)
-        case .lingering: timer.set(self.lastProgress + self.timeouts.lingering)
+        case .lingering:
+            if self.sentAtLastCheck == nil { self.sentAtLastCheck = self.sentBytes }
+            timer.set(self.lastProgress + self.timeouts.lingering)
         case .nothing: timer.set(nil)
         }
     }
@@ -98,13 +103,19 @@ extension HTTP1VisitorHandler {
         self.breakOff(atOnce: true)
     }
 
-    /// Whether something waits to be written, and less of it than at the last look.
+    /// Whether something waits to be written, and the kernel has taken more since the last look.
     private func hasReaderMoved(_ context: ChannelHandlerContext) -> Bool {
-        guard let buffered = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
-            buffered > 0, buffered != self.bufferedAtLastCheck
-        else { return false }
-        self.bufferedAtLastCheck = buffered
+        guard let sent = self.sentBytes, sent < self.givenBytes else { return false }
+        guard sent > self.sentAtLastCheck ?? 0 else { return false }
+        self.sentAtLastCheck = sent
         self.lastProgress = .now()
         return true
+    }
+
+    /// Of the bytes given to the channel, those that have left it: about, since what waits is counted
+    /// as TLS has made it.
+    private var sentBytes: Int? {
+        let waiting = try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        return waiting.map { self.givenBytes - $0 }
     }
 }

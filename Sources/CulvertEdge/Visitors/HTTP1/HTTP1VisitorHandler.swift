@@ -57,7 +57,9 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
     var requestCount = 0
     var headBegan: NIODeadline?
     var lastProgress: NIODeadline
-    var bufferedAtLastCheck: Int?
+    /// Bytes given to the channel, and how many of them had left it at the last look.
+    var givenBytes = 0
+    var sentAtLastCheck: Int?
     var timer: DeadlineTimer?
 
     /// - Parameters:
@@ -116,6 +118,8 @@ final class HTTP1VisitorHandler: ChannelDuplexHandler {
                 self.inbox = bytes
                 bytes = ByteBuffer()
             } else {
+                // Or the buffer would grow by all that a visitor sends whose pieces end within lines.
+                self.inbox.discardReadBytes()
                 self.inbox.writeBuffer(&bytes)
             }
             self.process()

@@ -6,10 +6,12 @@ import NIOCore
 /// SETTINGS; but visitors send requests without waiting for them, and RFC 9113 §6.5.3 wants nobody
 /// to: a first request with many cookies would end the connection. So this handler, in front of
 /// NIOHTTP2, acknowledges in the visitor's name right behind the visitor's own SETTINGS, takes the
-/// real acknowledgement out when it comes, and is gone.
+/// real acknowledgement out when it comes, and is gone. It also adds to the visitor's SETTINGS that
+/// frames may be large, see `OutboundFramesHandler`.
 ///
-/// Only for settings that are no narrower than HTTP/2's defaults, so that no visitor can have broken
-/// them before it knew: see `isHarmless(_:)`. Looks at frame headers only; what is no HTTP/2 is
+/// It acknowledges only settings that are no narrower than HTTP/2's defaults, so that no visitor can
+/// have broken them before it knew: see `isHarmless(_:)`. (Streams beyond the limit are refused, not
+/// an error.) Looks at frame headers only; what is no HTTP/2 is
 /// passed on for NIOHTTP2 to refuse.
 final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
@@ -19,6 +21,8 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
     private static let headerBytes = 9
     private static let settings: UInt8 = 4
     private static let acknowledgement: [UInt8] = [0, 0, 0, 4, 1, 0, 0, 0, 0]
+    /// SETTINGS_MAX_FRAME_SIZE: 1 MiB.
+    private static let largeFrames: [UInt8] = [0, 5, 0, 0x10, 0, 0]
 
     private enum State {
         /// Neither the preface nor the visitor's SETTINGS are complete.
@@ -27,6 +31,8 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
         case acknowledged
     }
 
+    /// Whether it acknowledges; if not, it is gone once the visitor's SETTINGS are through.
+    private let acknowledges: Bool
     private var state = State.preface
     /// Bytes before the next frame header.
     private var skip = EarlySettingsHandler.prefaceBytes
@@ -35,11 +41,12 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
     /// The frame under way is the visitor's SETTINGS.
     private var isWithinSettings = false
 
-    /// Whether the edge's settings allow all that HTTP/2 allows by default (RFC 9113 §6.5.2), and as
-    /// many streams as it recommends not to go below.
+    /// Whether the edge's settings allow all that HTTP/2 allows by default (RFC 9113 §6.5.2).
     static func isHarmless(_ limits: VisitorLimits) -> Bool {
-        limits.http2Streams >= 100 && limits.http2StreamWindowBytes >= 65_535
+        limits.http2StreamWindowBytes >= 65_535
     }
+
+    init(acknowledges: Bool) { self.acknowledges = acknowledges }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var input = self.unwrapInboundIn(data)
@@ -72,6 +79,8 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
             guard self.skip == 0 else { return false }
             if self.isWithinSettings {
                 self.isWithinSettings = false
+                output.writeBytes(Self.largeFrames)
+                guard self.acknowledges else { return true }
                 output.writeBytes(Self.acknowledgement)
                 self.state = .acknowledged
             }
@@ -93,7 +102,14 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
         let isAcknowledgement = isSettings && bytes[at + 4] & 1 == 1
         if self.state == .acknowledged, isAcknowledgement, self.skip == 0 { return true }
         self.isWithinSettings = self.state == .preface && isSettings && !isAcknowledgement
-        output.writeImmutableBuffer(header)
+        guard self.isWithinSettings else {
+            output.writeImmutableBuffer(header)
+            return false
+        }
+        let length = self.skip + Self.largeFrames.count
+        output.writeInteger(UInt8(truncatingIfNeeded: length >> 16))
+        output.writeInteger(UInt16(truncatingIfNeeded: length))
+        output.writeBytes(bytes.dropFirst(3))
         return false
     }
 }

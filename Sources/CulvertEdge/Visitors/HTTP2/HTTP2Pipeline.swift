@@ -22,10 +22,13 @@ extension ChannelPipeline.SynchronousOperations {
             connectionConfiguration: .init(server.configuration.limits),
             streamConfiguration: .init(server.configuration.limits)
         )
-        if EarlySettingsHandler.isHarmless(server.configuration.limits) {
-            try self.addHandler(EarlySettingsHandler())
-        }
-        try self.addHandlers(framing, handler)
+        let limits = server.configuration.limits
+        try self.addHandlers(
+            OutboundFramesHandler(concurrentStreams: limits.http2Streams),
+            EarlySettingsHandler(acknowledges: EarlySettingsHandler.isHarmless(limits)),
+            framing,
+            handler
+        )
     }
 }
 
@@ -33,7 +36,11 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
     init(_ limits: VisitorLimits) {
         self.init()
         self.initialSettings = [
-            HTTP2Setting(parameter: .maxConcurrentStreams, value: limits.http2Streams),
+            // More than the visitor is told, see `OutboundFramesHandler`.
+            HTTP2Setting(
+                parameter: .maxConcurrentStreams,
+                value: limits.http2Streams + limits.http2RefusedStreams
+            ),
             HTTP2Setting(parameter: .initialWindowSize, value: limits.http2StreamWindowBytes),
             // NIOHTTP2 ends the connection at this size; up to it, a 431 can be answered.
             HTTP2Setting(parameter: .maxHeaderListSize, value: 2 * limits.headerBytes),

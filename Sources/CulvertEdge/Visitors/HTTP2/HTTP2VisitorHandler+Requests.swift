@@ -8,6 +8,7 @@ extension HTTP2VisitorHandler {
         if let stream = self.streams[id] {
             return self.trailersReceived(headers, stream)
         }
+        guard self.streams.count < self.limits.http2Streams else { return self.refuse(id) }
         let stream = HTTP2VisitorStream(id: id, handler: self)
         stream.isRequestEnded = headers.endStream
         self.streams[id] = stream
@@ -101,6 +102,11 @@ extension HTTP2VisitorHandler {
         self.windowUpdates += 1
         guard self.windowUpdates > self.limits.http2WindowUpdates + 4 * self.written.dataFrames
         else { return }
+        self.calmDown(context)
+    }
+
+    /// Ends a connection that asks too much.
+    private func calmDown(_ context: ChannelHandlerContext) {
         self.writeConnection(
             .goAway(
                 lastStreamID: self.lastStreamID,
@@ -110,6 +116,17 @@ extension HTTP2VisitorHandler {
         )
         context.flush()
         context.close(promise: nil)
+    }
+
+    /// A stream beyond the limit: the visitor may send it again (RFC 9113 §8.7).
+    func refuse(_ id: HTTP2StreamID) {
+        guard let context else { return }
+        self.refusedStreams += 1
+        guard self.refusedStreams <= self.limits.http2RefusedStreams else {
+            return self.calmDown(context)
+        }
+        let frame = HTTP2Frame(streamID: id, payload: .rstStream(.refusedStream))
+        context.write(self.wrapOutboundOut(frame), promise: nil)
     }
 
     func prefaceReceived() {
@@ -149,6 +166,8 @@ extension HTTP2VisitorHandler {
             else { return }
             let increment = self.limits.http2StreamWindowBytes - window
             if increment >= self.limits.http2StreamWindowBytes / 2 {
+                // NIOHTTP2 tells of the visitor's frames only, not of this one.
+                stream.inboundWindow = window + increment
                 self.write(.windowUpdate(windowSizeIncrement: increment), on: stream)
             }
             return
@@ -159,6 +178,7 @@ extension HTTP2VisitorHandler {
         let target = self.limits.http2ConnectionWindowBytes
         let increment = target - self.inboundWindow - self.undemandedBytes
         if increment >= target / 2 {
+            self.inboundWindow += increment
             self.writeConnection(.windowUpdate(windowSizeIncrement: increment))
         }
     }

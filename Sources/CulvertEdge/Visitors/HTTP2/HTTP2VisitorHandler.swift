@@ -31,6 +31,7 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     var isFlushScheduled = false
     var isFlushing = false
     var windowUpdates = 0
+    var refusedStreams = 0
     var goingAway: GoingAway?
     var hasPreface = false
     let acceptedAt: NIODeadline
@@ -67,7 +68,10 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
         timer.set(self.acceptedAt + self.timeouts.header)
         self.timer = timer
         let increment = self.limits.http2ConnectionWindowBytes - self.inboundWindow
-        if increment > 0 { self.writeConnection(.windowUpdate(windowSizeIncrement: increment)) }
+        if increment > 0 {
+            self.inboundWindow += increment
+            self.writeConnection(.windowUpdate(windowSizeIncrement: increment))
+        }
         context.flush()
         if self.server.isDraining { self.drain() }
     }
@@ -105,8 +109,14 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.bufferedAtLastCheck = nil
-        if context.channel.isWritable { self.flushSoon() }
+        if context.channel.isWritable {
+            self.bufferedAtLastCheck = nil
+            self.flushSoon()
+        } else {
+            self.bufferedAtLastCheck = try? context.channel.syncOptions?.getOption(
+                .bufferedWritableBytes
+            )
+        }
         context.fireChannelWritabilityChanged()
     }
 

@@ -81,8 +81,13 @@ extension HTTP2VisitorStream: VisitorResponder {
     func answerUpgrade(_ head: ResponseHead) { self.breakOff(atOnce: true) }
 
     func answerData(_ data: ByteBuffer) {
-        self.writeHeld(endStream: false)
-        self.heldData = data
+        var rest = data
+        while let piece = rest.readSlice(
+            length: min(rest.readableBytes, OutboundFramesHandler.frameBytes)
+        ), piece.readableBytes > 0 {
+            self.writeHeld(endStream: false)
+            self.heldData = piece
+        }
     }
 
     func answerEnd(trailers: HTTPFields?) {

@@ -157,7 +157,10 @@ final class FakeStream: ScriptedStreamEnd, @unchecked Sendable {
                     .init(
                         status: 101,
                         reason: "Switching Protocols",
-                        fields: ["Upgrade": "websocket", "Sec-WebSocket-Accept": "x"]
+                        fields: [
+                            "Connection": "Upgrade", "Upgrade": "websocket",
+                            "Sec-WebSocket-Accept": "x",
+                        ]
                     )
                 )
             )

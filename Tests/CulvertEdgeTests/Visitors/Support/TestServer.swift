@@ -43,7 +43,6 @@ final class TestServer: Sendable {
                             peer: address,
                             scheme: tls ? "https" : "http"
                         ),
-                        port: channel.remoteAddress?.port ?? 0,
                         serverName: serverName
                     )
                     try server.accept(channel, visitor, tls: context)

@@ -1,15 +1,17 @@
+@testable import HTTPSemantics
+
 extension RequestHeadGuard {
     /// The limits of a request's head; the defaults are the product's.
-    package struct Limits: Sendable {
+    struct Limits: Sendable {
         /// The request line, the fields and the empty line at the end, in bytes; beyond it 431.
         /// Chunk trailers are held to the same, counted anew. Default 32 KiB.
-        package var headBytes: Int
+        var headBytes: Int
         /// The request target; beyond it 414. Default 16 KiB.
-        package var targetBytes: Int
+        var targetBytes: Int
         /// Fields of a head, and of a trailer section; beyond it 431. Default 100.
-        package var fields: Int
+        var fields: Int
 
-        package init(headBytes: Int = 32 * 1024, targetBytes: Int = 16 * 1024, fields: Int = 100) {
+        init(headBytes: Int = 32 * 1024, targetBytes: Int = 16 * 1024, fields: Int = 100) {
             self.headBytes = headBytes
             self.targetBytes = targetBytes
             self.fields = fields
@@ -17,7 +19,7 @@ extension RequestHeadGuard {
     }
 
     /// What came of feeding one buffer.
-    package enum Outcome: Equatable, Sendable {
+    enum Outcome: Equatable, Sendable {
         /// All of it may go to the parser.
         case ok
         /// Nothing from the offence on may, and nothing that is fed later.
@@ -25,18 +27,18 @@ extension RequestHeadGuard {
     }
 
     /// An offence.
-    package struct Refusal: Equatable, Sendable {
-        package let reason: Reason
+    struct Refusal: Equatable, Sendable {
+        let reason: Reason
         /// How many bytes of the buffer just fed come before the offending one. They never complete
         /// the head at fault: whatever a parser makes of them had been accepted before.
-        package let bytesBefore: Int
+        let bytesBefore: Int
 
         /// The status to answer with, after the answers to earlier requests.
-        package var status: UInt16 { self.reason.status }
+        var status: UInt16 { self.reason.status }
     }
 
     /// Why a request was refused.
-    package enum Reason: String, Sendable, CaseIterable {
+    enum Reason: String, Sendable, CaseIterable {
         case surplusEmptyLine = "more than one empty line before the request line"
         case bareCarriageReturn = "CR without LF"
         case bareLineFeed = "LF without CR"
@@ -75,7 +77,7 @@ extension RequestHeadGuard {
         /// Bytes after a request that said it was the last: drop them, answer nothing (RFC 9112 §9.6).
         case dataAfterClose = "bytes after the last request of the connection"
 
-        package var status: UInt16 {
+        var status: UInt16 {
             switch self {
             case .targetTooLong: 414
             case .headTooLarge, .tooManyFields: 431

@@ -1,3 +1,5 @@
+@testable import HTTPSemantics
+
 extension RequestHeadGuard {
     private static let maxChunkSizeDigits = 15
     private static let maxExtensionBytes = 256

@@ -360,7 +360,7 @@ struct RequestHeadGuardTests {
             "Connection: close",
         ]
         for seed in UInt64(0)..<400 {
-            var random = SplitMix(seed: seed)
+            var random = SeededRandom(state: seed)
             var text = Bool.random(using: &random) ? "POST / HTTP/1.1\r\nHost: a\r\n" : ""
             for _ in 0..<Int.random(in: 1...12, using: &random) {
                 text += words.randomElement(using: &random) ?? ""

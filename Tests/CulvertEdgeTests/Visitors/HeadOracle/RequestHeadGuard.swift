@@ -1,4 +1,7 @@
-/// A strict framing validator for the bytes of an HTTP/1 connection, to stand before a lenient parser.
+@testable import HTTPSemantics
+
+/// A strict framing validator for the bytes of an HTTP/1 connection, written apart from the edge's
+/// parser: what this refuses, that must not take.
 ///
 /// It follows every request from its first byte to the end of its body, and refuses whatever two
 /// readers could take for different messages, so that where requests begin and end is decided here
@@ -14,8 +17,8 @@
 ///
 /// Memory: at most one field of those that matter, within `Limits.headBytes`. Confined to its
 /// connection's loop.
-package struct RequestHeadGuard: Sendable {
-    package let limits: Limits
+struct RequestHeadGuard: Sendable {
+    let limits: Limits
     var state = State.messageStart
     var message = MessageFacts()
     /// The bytes of a token that began in an earlier buffer; empty between tokens.
@@ -26,13 +29,13 @@ package struct RequestHeadGuard: Sendable {
     private var endsSection = false
     private var refused: Reason?
 
-    package init(limits: Limits = Limits()) { self.limits = limits }
+    init(limits: Limits = Limits()) { self.limits = limits }
 
     /// Looks at the next bytes of the connection.
     ///
     /// - Parameter bytes: Any number; not kept.
     /// - Returns: `.refused` once and for ever: fed again, the same reason with no bytes before it.
-    package mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         if let refused { return .refused(Refusal(reason: refused, bytesBefore: 0)) }
         var index = 0
         while index < bytes.count {
@@ -57,7 +60,7 @@ package struct RequestHeadGuard: Sendable {
     }
 
     /// As `scan(_:)` for any collection; one that is not contiguous is copied.
-    package mutating func scan(_ bytes: some Collection<UInt8>) -> Outcome {
+    mutating func scan(_ bytes: some Collection<UInt8>) -> Outcome {
         let outcome = bytes.withContiguousStorageIfAvailable {
             self.scan(UnsafeRawBufferPointer($0))
         }
@@ -68,10 +71,10 @@ package struct RequestHeadGuard: Sendable {
     ///
     /// llhttp sees any `Upgrade` that `Connection` names so, `h2c` too, and parses nothing after it;
     /// a connection whose upgrade is not accepted has to close, or get a new parser and `resume()`.
-    package var awaitsSwitch: Bool { self.state == .awaitingSwitch }
+    var awaitsSwitch: Bool { self.state == .awaitingSwitch }
 
     /// Whether the connection is between requests, so that its end cuts nothing off.
-    package var isBetweenRequests: Bool {
+    var isBetweenRequests: Bool {
         switch self.state {
         case .messageStart, .awaitingSwitch, .steppedAside, .closed: self.refused == nil
         default: false
@@ -80,13 +83,13 @@ package struct RequestHeadGuard: Sendable {
 
     /// Lets everything pass from here on: the protocol is no longer HTTP. Without effect unless
     /// `awaitsSwitch`, so that a mistake cannot open the gate inside a request.
-    package mutating func stepAside() {
+    mutating func stepAside() {
         if self.state == .awaitingSwitch { self.state = .steppedAside }
     }
 
     /// Goes on with the next HTTP request: the switch was declined, the parser is a new one. Without
     /// effect unless `awaitsSwitch`.
-    package mutating func resume() {
+    mutating func resume() {
         if self.state == .awaitingSwitch { self.state = .messageStart }
     }
 

@@ -1,3 +1,5 @@
+@testable import HTTPSemantics
+
 extension RequestHeadGuard {
     private static let maxMethodBytes = 32
 

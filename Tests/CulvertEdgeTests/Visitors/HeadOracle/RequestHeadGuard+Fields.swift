@@ -1,3 +1,5 @@
+@testable import HTTPSemantics
+
 extension RequestHeadGuard {
     /// Scans field lines and the empty line after them (RFC 9112 §5), in a head or after chunks.
     mutating func scanFieldSection(

@@ -1,0 +1,86 @@
+import NIOCore
+
+/// Makes what NIOHTTP2 writes fit for the wire, in two places where it is stricter than HTTP/2:
+///
+/// - It refuses to write a head that is larger than a frame, where RFC 9113 §4.3 has CONTINUATION.
+///   `EarlySettingsHandler` lets it believe in large frames, and here they are cut.
+/// - It ends a connection that opens more streams than SETTINGS_MAX_CONCURRENT_STREAMS says, where
+///   RFC 9113 §5.1.2 has an error of the stream. So it is told of more, and the SETTINGS that go out
+///   say the limit, which `HTTP2VisitorHandler` holds by REFUSED_STREAM.
+///
+/// NIOHTTP2 writes each frame by itself, but for DATA, whose payload follows its header.
+final class OutboundFramesHandler: ChannelOutboundHandler {
+    typealias OutboundIn = IOData
+    typealias OutboundOut = IOData
+
+    /// Every peer takes frames of this many bytes (RFC 9113 §4.2).
+    static let frameBytes = 16_384
+
+    private static let headerBytes = 9
+    private static let headers: UInt8 = 1
+    private static let settings: UInt8 = 4
+    private static let continuation: UInt8 = 9
+    private static let endHeaders: UInt8 = 4
+    private static let maximumConcurrentStreams: UInt16 = 3
+
+    private let concurrentStreams: UInt32
+    private var hasSentSettings = false
+
+    /// - Parameter concurrentStreams: What the visitor is told.
+    init(concurrentStreams: Int) { self.concurrentStreams = UInt32(clamping: concurrentStreams) }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard !self.hasSentSettings || self.isLong(data),
+            case .byteBuffer(var frame) = self.unwrapOutboundIn(data)
+        else { return context.write(data, promise: promise) }
+        switch frame.getInteger(at: frame.readerIndex + 3, as: UInt8.self) {
+        case Self.settings where !self.hasSentSettings:
+            self.hasSentSettings = true
+            self.correct(&frame)
+        case Self.headers where frame.readableBytes > Self.headerBytes + Self.frameBytes:
+            frame = Self.cut(frame, allocator: context.channel.allocator)
+        default: break
+        }
+        context.write(self.wrapOutboundOut(.byteBuffer(frame)), promise: promise)
+    }
+
+    private func isLong(_ data: NIOAny) -> Bool {
+        guard case .byteBuffer(let frame) = self.unwrapOutboundIn(data) else { return false }
+        return frame.readableBytes > Self.headerBytes + Self.frameBytes
+    }
+
+    /// Writes the limit that is meant over the one NIOHTTP2 was told.
+    private func correct(_ frame: inout ByteBuffer) {
+        let payload = frame.readerIndex + Self.headerBytes
+        for entry in stride(from: payload, to: frame.writerIndex - 5, by: 6)
+        where frame.getInteger(at: entry, as: UInt16.self) == Self.maximumConcurrentStreams {
+            frame.setInteger(self.concurrentStreams, at: entry + 2)
+        }
+    }
+
+    /// HEADERS, and as many CONTINUATION frames behind it as it takes.
+    private static func cut(_ frame: ByteBuffer, allocator: ByteBufferAllocator) -> ByteBuffer {
+        var rest = frame
+        guard let header = rest.readBytes(length: Self.headerBytes) else { return frame }
+        var cut = allocator.buffer(capacity: frame.readableBytes + 64)
+        var type = Self.headers
+        var flags = header[4] & ~Self.endHeaders
+        while let piece = rest.readSlice(length: min(Self.frameBytes, rest.readableBytes)),
+            piece.readableBytes > 0
+        {
+            if rest.readableBytes == 0 { flags |= Self.endHeaders }
+            cut.writeInteger(UInt8(piece.readableBytes >> 16))
+            cut.writeInteger(UInt16(truncatingIfNeeded: piece.readableBytes))
+            cut.writeInteger(type)
+            cut.writeInteger(flags)
+            cut.writeBytes(header[5...])
+            cut.writeImmutableBuffer(piece)
+            type = Self.continuation
+            flags = 0
+        }
+        return cut
+    }
+}
+
+@available(*, unavailable)
+extension OutboundFramesHandler: Sendable {}
