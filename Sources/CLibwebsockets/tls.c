@@ -4,6 +4,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <unistd.h>
+#include <errno.h>
 
 struct identity {
     X509 *leaf;
@@ -34,6 +36,12 @@ culvert_trust_ref culvert_trust_create(bool with_system_roots, const char *extra
     if (!store) return NULL;
     if (with_system_roots) X509_STORE_set_default_paths(store);
     ERR_clear_error();
+    // OpenSSL's own word for a file that is not there is "system lib".
+    if (extra_pem_file && access(extra_pem_file, R_OK)) {
+        snprintf(error, room, "%s", strerror(errno));
+        X509_STORE_free(store);
+        return NULL;
+    }
     if (extra_pem_file && !X509_STORE_load_file(store, extra_pem_file)) {
         describe_error("no PEM certificate in it", error, room);
         X509_STORE_free(store);

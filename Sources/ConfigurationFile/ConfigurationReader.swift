@@ -29,8 +29,10 @@ package final class ConfigurationReader {
         }
         let data: Data
         do {
+            var isDirectory: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+            guard !isDirectory.boolValue else { throw problem("is a directory, not a file") }
             guard let handle = FileHandle(forReadingAtPath: path) else {
-                let exists = FileManager.default.fileExists(atPath: path)
                 throw problem(exists ? "cannot be read; check its permissions" : "no such file")
             }
             // One byte more than is allowed, so that a device or a huge file is noticed, not read.

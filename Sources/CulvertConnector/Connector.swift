@@ -17,7 +17,7 @@ package final class Connector: Sendable {
         package var identity: TunnelIdentity
         package var edge: EdgeAddress
         package var rules: IngressRules
-        /// Hostnames to ask the edge for, beside the tunnel's own.
+        /// Hostnames to ask the edge for, instead of the tunnel's own.
         package var hostnames: [String]
         package var agent: String
 
@@ -81,6 +81,7 @@ package final class Connector: Sendable {
     /// Lets the edge know that this connector stops, and waits until what is under way is over, at
     /// most for `grace`.
     package func drain(grace: Duration) async {
+        self.logger.info("Stopping: no new requests")
         let (ends, continuation) = AsyncStream.makeStream(of: Void.self)
         self.endpoint.drain { continuation.finish() }
         let timer = Task {

@@ -240,6 +240,10 @@ package final class Edge: Sendable {
     /// Returns when all is over, at the latest after the grace period.
     package func drain() async {
         self.isStopping.set()
+        self.logger.info(
+            "Stopping: no new connections",
+            metadata: ["visitor-connections": "\(self.visitors.connectionCount)"]
+        )
         self.endpoint.drain()
         self.door.stopAccepting()
         try? await self.plainListener?.close()
@@ -248,6 +252,7 @@ package final class Edge: Sendable {
         )
         self.stop()
         await self.status?.stop()
+        self.logger.info("Stopped")
     }
 
     /// Stops at once; requests under way fail.

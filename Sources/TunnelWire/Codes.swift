@@ -43,3 +43,15 @@ package enum LinkCloseStatus {
     package static let replaced: UInt16 = 4002
     package static let sessionEnded: UInt16 = 4003
 }
+
+extension CloseCode: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .shutdown: "shutdown"
+        case .protocolError: "protocol-error"
+        case .revoked: "revoked"
+        case .overload: "overload"
+        default: "code-\(self.rawValue)"
+        }
+    }
+}

@@ -93,6 +93,22 @@ struct KeygenCommand: ParsableCommand {
     @Option(help: "The credentials file to write, with mode 0600; an existing one is kept.")
     var out: String?
 
+    func validate() throws {
+        // It stands in file names, in YAML and in logs.
+        let isGood =
+            !self.name.isEmpty && self.name.utf8.count <= 64
+            && self.name.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0)
+                    || (0x61...0x7A).contains($0) || [0x2D, 0x2E, 0x5F].contains($0)
+            } && self.name.utf8.first != 0x2D && self.name.utf8.first != 0x2E
+        guard isGood else {
+            throw ValidationError(
+                "A tunnel's name is 1 to 64 letters, digits, '-', '_' and '.', and begins with none of "
+                    + "the last three but '_'."
+            )
+        }
+    }
+
     func run() throws {
         let file = self.out ?? "\(self.name).json"
         let credentials = Credentials(newFor: self.name, edge: nil)

@@ -90,8 +90,8 @@ import Testing
         )
     }
 
-    /// Their file with an SSH service: only that rule is refused, by name.
-    @Test func servicesThatAreDueLater() {
+    /// Their file with an SSH service: only that rule does not work, and says so.
+    @Test func servicesThatAreDueLater() throws {
         let text = """
             tunnel: 6ff42ae2-765d-4adf-8112-31c55c1551ef
             credentials-file: /root/.cloudflared/6ff42ae2-765d-4adf-8112-31c55c1551ef.json
@@ -106,8 +106,18 @@ import Testing
                 service: hello_world
               - service: http_status:404
             """
-        let expected = "c.yml:7:14: ingress[1].service: ssh:// services are due in a later version"
-        #expect(configurationProblems(text) == ["\(expected) of Culvert"])
+        let configuration = try parseConfiguration(text)
+        #expect(
+            configuration.notices.map(\.description) == [
+                "/etc/c/config.yml:7:14: ingress[1].service: ssh:// services are due in a later version; "
+                    + "requests for it are answered 501"
+            ]
+        )
+        let rules = configuration.ingress.rules
+        #expect(
+            rules[1].service == .httpStatus(501) && rules[1].serviceText == "ssh://localhost:22"
+        )
+        #expect(rules[0].service == .http(host: "localhost", port: 80))
     }
 
     @Test func singleService() throws {

@@ -199,7 +199,6 @@ func configurationProblems(_ text: String) -> [String] {
             "c.yml:13:11: ingress[1].path: \"*/x\" is not a regular expression: missing argument to repetition operator: `*`",
             "c.yml:14:5: ingress[1].servce: unknown key; did you mean `service`?",
             "c.yml:15:5: ingress[2]: takes every request, so the rules after it are never reached; give it a hostname or a path, or make it the last one",
-            "c.yml:17:14: ingress[3].service: tcp:// services are due in a later version of Culvert",
             "c.yml:19:26: ingress[3].originRequest.access.required: Culvert cannot check Cloudflare Access tokens, and serving this without them would open it to everybody; remove `access` only if that is meant",
             "c.yml:20:15: ingress[4].hostname: the last rule has to take every request, without hostname and path; add one after it: `- service: http_status:404`",
             "c.yml:21:14: ingress[4].service: the status has to be from 100 to 999, found \"http_status:99\"",
@@ -263,20 +262,6 @@ func configurationProblems(_ text: String) -> [String] {
             "c.yml:2:12: ingress[0].service: the status has to be"
         ),
         ("ingress:\n- service: 'unix:'", "c.yml:2:12: ingress[0].service: a socket's path"),
-        (
-            "ingress:\n- service: ssh://127.0.0.1",
-            "c.yml:2:12: ingress[0].service: ssh:// services are due"
-        ),
-        (
-            "ingress:\n- service: rdp://127.0.0.1",
-            "c.yml:2:12: ingress[0].service: rdp:// services are due"
-        ),
-        (
-            "ingress:\n- service: smb://127.0.0.1",
-            "c.yml:2:12: ingress[0].service: smb:// services are due"
-        ),
-        ("ingress:\n- service: bastion", "c.yml:2:12: ingress[0].service: bastion is due"),
-        ("ingress:\n- service: socks-proxy", "c.yml:2:12: ingress[0].service: socks-proxy is due"),
         ("ingress:\n- service:", "c.yml:2:3: ingress[0].service: is missing"),
         (
             "ingress:\n- service: hello_world\n  originRequest: {bastionMode: true}",

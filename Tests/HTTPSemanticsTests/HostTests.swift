@@ -114,7 +114,12 @@ struct HostTests {
         #expect(try NormalizedAuthority("a.b:443").text(scheme: "http") == "a.b:443")
         #expect(try NormalizedAuthority("a.b:80").text(scheme: "http") == "a.b")
         #expect(try NormalizedAuthority("[::1]:8080").text(scheme: "http") == "[::1]:8080")
-        for port in ["", "0", "65536", "080", "+80", "-1", "8o", "99999", "123456", " 80"] {
+        // RFC 3986 §3.2.3: any digits, and none at all.
+        #expect(try NormalizedAuthority("a.b:").text(scheme: "https") == "a.b")
+        #expect(try NormalizedAuthority("[::1]:").port == nil)
+        #expect(try NormalizedAuthority("a.b:0080").text(scheme: "http") == "a.b")
+        #expect(try NormalizedAuthority("a.b:08080").text(scheme: "http") == "a.b:8080")
+        for port in ["0", "65536", "+80", "-1", "8o", "99999", "123456", " 80"] {
             #expect(throws: HostError.self) { try NormalizedAuthority("a.b:\(port)") }
             #expect(throws: HostError.self) { try NormalizedAuthority("[::1]:\(port)") }
         }

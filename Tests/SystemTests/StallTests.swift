@@ -83,6 +83,35 @@ extension SystemTests {
         }
 
         @Test(
+            "hundreds of stalled readers do not take the tunnel from others",
+            .timeLimit(.minutes(3))
+        )
+        func manyStalledReaders() throws {
+            let (world, _) = try self.world()
+            let readers = try ManagedProcess(
+                Programs.python,
+                [
+                    Programs.script("stalled_readers.py"), "650", Deployment.host,
+                    "\(world.deployment.port)", world.deployment.certificates.authority,
+                    "/bytes/1000000000",
+                ],
+                in: world.deployment.directory
+            )
+            var longest = 0.0
+            var visits = 0
+            // While they come, and then for some more.
+            while readers.lines("ready") == 0 || visits < 20 {
+                let start = ContinuousClock.now
+                let answer = try world.curl("/other", ["--max-time", "20"])
+                #expect(answer.exit == 0 && answer.status == 200, "\(answer.said)")
+                longest = max(longest, seconds(since: start))
+                visits += 1
+            }
+            print("beside 650 stalled readers: \(visits) visits, \(longest) s at most")
+            #expect(longest < 15)
+        }
+
+        @Test(
             "a stalled origin under uploads; they complete when it goes on",
             .timeLimit(.minutes(3))
         )

@@ -48,6 +48,27 @@ import Testing
         #expect(seen == 15)
     }
 
+    @Test func theTablesOfCodesAreTheCodes() throws {
+        var found: [String: [UInt16: String]] = [:]
+        var heading = ""
+        for line in self.text.split(separator: "\n") {
+            if line.hasPrefix("**") { heading = line.filter { $0 != "*" } }
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard line.hasPrefix("| `0"), cells.count >= 2, cells[0].count == 6,
+                let code = UInt16(cells[0].dropFirst().dropLast(), radix: 16)
+            else { continue }
+            found[heading, default: [:]][code] = cells[1]
+        }
+        let resets = try #require(found["RESET"])
+        #expect(resets.count == 10)
+        for (code, name) in resets { #expect(ResetCode(rawValue: code).description == name) }
+        #expect(found["CLOSE"]?.count == 4 && found["REFUSED"]?.count == 7)
+        #expect(found["CLOSE"]?[CloseCode.overload.rawValue] == "overload")
+        #expect(found["REFUSED"]?[RefusalCode.malformed.rawValue] == "malformed")
+        #expect(found["REFUSED"]?[RefusalCode.draining.rawValue] == "draining")
+        #expect(WireLimits.fields == 1_024 && self.text.contains("1,024 fields"))
+    }
+
     @Test func theLimitsAreTheCodes() {
         for number in ["16,000", "15,988", "65,536", "32)", "8 KiB"] {
             #expect(self.text.contains(number), "\(number)")

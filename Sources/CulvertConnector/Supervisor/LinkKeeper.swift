@@ -54,6 +54,7 @@ package struct LinkKeeper: Sendable {
     /// - Throws: `Refusal` when trying again is useless; `CancellationError`.
     package func run() async throws {
         var schedule = ReconnectSchedule()
+        var hasFailed = false
         while true {
             try Task.checkCancellation()
             let outcome = await self.runLinks()
@@ -71,13 +72,25 @@ package struct LinkKeeper: Sendable {
                 let asked = Duration.milliseconds(Int(refusal.retryAfterMilliseconds))
                 delay = max(delay, min(asked, Self.longestWait))
             }
-            self.logger.info(
-                "Link to the edge lost, dialling again",
-                metadata: ["reason": "\(outcome.reason)", "delay": "\(delay)"]
-            )
+            self.log(outcome, delay: delay, isFirstFailure: !hasFailed)
+            hasFailed = outcome.lifetime == nil
             self.onState(.connecting(lastFailure: outcome.reason))
             if delay > .zero { try await Task.sleep(for: delay) }
         }
+    }
+
+    /// The first failure to reach the edge is a warning, those after it are not: there may be many.
+    private func log(_ outcome: Outcome, delay: Duration, isFirstFailure: Bool) {
+        let wasUp = outcome.lifetime != nil
+        self.logger.log(
+            level: wasUp || !isFirstFailure ? .info : .warning,
+            wasUp
+                ? "Link to the edge lost, dialling again" : "The edge is not reached, trying again",
+            metadata: [
+                "reason": "\(outcome.reason)",
+                "delay": "\(Int(delay / .milliseconds(1))) ms",
+            ]
+        )
     }
 
     /// What happens to the links under way, in one queue.

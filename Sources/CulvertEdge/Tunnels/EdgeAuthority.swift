@@ -59,19 +59,22 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     package func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {
-        self.logger.debug(
-            "Session changed",
-            metadata: ["session": "\(session.id)", "state": "\(availability)"]
-        )
         switch availability {
         case .connected:
+            self.log("Connector is back", session)
             self.metrics.sessionResumed()
             self.wake(session)
         case .waiting:
+            self.log("Connector has lost its link", session)
             self.metrics.linkLost()
             self.offerMove(from: session)
-        case .draining, .closed: break
+        case .draining: self.log("Connector takes no more requests", session)
+        case .closed: break
         }
+    }
+
+    private func log(_ message: Logger.Message, _ session: SessionDriver) {
+        self.logger.info(message, metadata: ["session": "\(session.id)"])
     }
 
     /// A session can be used: for requests that wait, and for those of other sessions that are away.

@@ -161,8 +161,9 @@ package struct StatusServerError: Error, CustomStringConvertible {
             self.message = "the status listener on \(address):\(port) was started or stopped before"
             return
         }
+        let reason = (cause as? IOError).map { String(cString: strerror($0.errnoCode)) }
         self.message =
-            "the status listener cannot listen on \(address):\(port): \(cause); "
+            "the status listener cannot listen on \(address):\(port): \(reason ?? "\(cause)"); "
             + "set `metrics:` to an address of this machine and a free port"
     }
 

@@ -1,3 +1,4 @@
+internal import Logging
 internal import NIOCore
 internal import Synchronization
 package import TunnelSession
@@ -224,7 +225,12 @@ package final class SessionDriver: @unchecked Sendable {
         case .sent(let stream, let bytes): self.deliver(stream) { .sent($0, bytes) }
         case .reset(let stream, let code): self.deliver(stream) { .reset($0, code) }
         case .peerDraining: self.publish()
-        case .linkIsDead: self.detach(now: now)
+        case .linkIsDead:
+            self.host.logger.info(
+                "Nothing heard from the other end for too long: its link is given up",
+                metadata: ["session": "\(self.id)"]
+            )
+            self.detach(now: now)
         case .closed(let reason):
             self.publish()
             self.onClosed?(reason)

@@ -20,7 +20,7 @@ package final class ClientTrust: Sendable {
         guard let store else {
             throw TransportError(
                 .badFile,
-                "CA file \(additionalFile ?? "of the system"): \(text(words))"
+                "CA file \(additionalFile ?? "of the system") cannot be used: \(text(words))"
             )
         }
         self.store = store

@@ -17,6 +17,7 @@ listen: {{https: "{address}:{port}", http: off, metrics: off}}
 tls: [{{certificate: {certificates.certificate}, key: {certificates.key}}}]
 tunnels:
   - {{name: {tunnel}, public-key: {public_key}, hostnames: [{visited}]}}
+{crowd}
 {more}
 """
 
@@ -46,9 +47,21 @@ def culvert_binary(given):
 
 
 class Tunnel:
-    """The configuration files of an edge and of a connector that know each other."""
+    """The configuration files of an edge and of a connector that know each other.
 
-    def __init__(self, binary, folder, certificates, origin_port, address="127.0.0.1", limits=None):
+    `crowd` names a second tunnel, for `start_idle_connector`.
+    """
+
+    def __init__(
+        self,
+        binary,
+        folder,
+        certificates,
+        origin_port,
+        address="127.0.0.1",
+        limits=None,
+        crowd=None,
+    ):
         self.binary = binary
         self.folder = folder / "culvert"
         self.folder.mkdir()
@@ -59,13 +72,20 @@ class Tunnel:
             "certificates": certificates,
             "connect": CONNECT_HOST,
             "credentials": credentials,
+            "crowd": "",
             "more": _limits(limits or {}),
             "origin_port": origin_port,
             "port": self.port,
-            "public_key": self._keygen(credentials),
+            "public_key": self._keygen(TUNNEL, credentials),
             "tunnel": TUNNEL,
             "visited": VISITED_HOST,
         }
+        if crowd:
+            idle = {**names, "tunnel": crowd, "credentials": self.folder / f"{crowd}.json"}
+            key = self._keygen(crowd, idle["credentials"])
+            names["crowd"] = f"  - {{name: {crowd}, public-key: {key}, hostnames: [{crowd}.test]}}"
+            self.idle_file = self.folder / f"{crowd}.yml"
+            self.idle_file.write_text(_CONNECTOR.format(**idle))
         self.edge_file = self.folder / "edge.yml"
         self.edge_file.write_text(_EDGE.format(**names))
         self.connector_file = self.folder / "config.yml"
@@ -79,9 +99,13 @@ class Tunnel:
         command = [*prefix, self.binary, "tunnel", "run", "--config", self.connector_file]
         return Child(name, command, self.folder / f"{name}.log")
 
-    def _keygen(self, credentials):
+    def start_idle_connector(self, name):
+        command = [self.binary, "tunnel", "run", "--config", self.idle_file]
+        return Child(name, command, self.folder / f"{name}.log")
+
+    def _keygen(self, tunnel, credentials):
         line = command_output(
-            [self.binary, "tunnel", "keygen", TUNNEL, "--out", credentials], timeout_seconds=20
+            [self.binary, "tunnel", "keygen", tunnel, "--out", credentials], timeout_seconds=20
         )
         found = re.search(r"public-key: ([^,}\s]+)", line)
         if not found:

@@ -1,7 +1,7 @@
 """The load generators: wrk, h2load and curl, and what each of them says.
 
-wrk makes the HTTP/1.1 load: it costs less processor time per request than `h2load --h1`, and on a
-small machine what the generator uses is missing from both chains and pulls their ratio towards 1.
+wrk makes the HTTP/1.1 load, h2load the HTTP/2 load, each with one thread. On a small machine what a
+generator uses is missing from both chains and pulls their ratio towards 1.
 """
 
 import re

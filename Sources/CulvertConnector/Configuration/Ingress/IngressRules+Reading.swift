@@ -36,11 +36,15 @@ extension IngressRules {
         rule.path = Self.readPath(path)
         let service = mapping.require("service", "what the rule sends requests to")
         if let service, let text = service.string() {
-            do {
-                rule.service = try OriginService(text)
+            if let kind = OriginService.laterKind(text) {
+                // The rules beside it are no worse for it.
+                service.notice(
+                    "\(kind) services are due in a later version; requests for it are answered 501"
+                )
+                rule.service = .httpStatus(501)
                 rule.serviceText = text
-            } catch {
-                service.report(error.message)
+            } else {
+                rule.readService(text, service)
             }
         }
         if let overrides = mapping.take("originRequest")?.mapping() {
@@ -77,6 +81,18 @@ extension IngressRules {
         } catch {
             value.report("\"\(text)\" is not a regular expression: \(error.message)")
             return nil
+        }
+    }
+}
+
+extension IngressRule {
+    /// Reads its service; what is wrong is reported at `value`.
+    fileprivate mutating func readService(_ text: String, _ value: ConfigurationValue) {
+        do {
+            self.service = try OriginService(text)
+            self.serviceText = text
+        } catch {
+            value.report(error.message)
         }
     }
 }

@@ -14,6 +14,15 @@ extension OriginService {
     /// Services of cloudflared's that carry something other than HTTP.
     private static let laterSchemes: Set<String> = ["tcp", "ssh", "rdp", "smb"]
 
+    /// What kind of cloudflared's services a text names that carries something other than HTTP; nil for
+    /// any other text.
+    static func laterKind(_ text: String) -> String? {
+        if text == "bastion" || text == "socks-proxy" { return text }
+        guard let end = text.firstRange(of: "://")?.lowerBound else { return nil }
+        let scheme = text[..<end].lowercased()
+        return self.laterSchemes.contains(scheme) ? "\(scheme)://" : nil
+    }
+
     /// Reads a rule's `service`.
     package init(_ text: String) throws(Malformed) {
         if let path = text.dropping(prefix: "unix+tls:") {
@@ -32,8 +41,8 @@ extension OriginService {
             self = .httpStatus(status)
         } else if text == "hello_world" || text == "hello-world" {
             self = .helloWorld
-        } else if text == "bastion" || text == "socks-proxy" {
-            throw Malformed(message: "\(text) is due in a later version of Culvert")
+        } else if let kind = Self.laterKind(text) {
+            throw Malformed(message: "\(kind) services are due in a later version of Culvert")
         } else {
             self = try Self.origin(text, schemeless: nil)
         }
