@@ -100,7 +100,8 @@ class Tunnel:
         return Child(name, command, self.folder / f"{name}.log")
 
     def start_idle_connector(self, name):
-        command = [self.binary, "tunnel", "run", "--config", self.idle_file]
+        # In use they are on other machines: here they are to take as little of this one as can be.
+        command = ["nice", "-n", "19", self.binary, "tunnel", "run", "--config", self.idle_file]
         return Child(name, command, self.folder / f"{name}.log")
 
     def _keygen(self, tunnel, credentials):
