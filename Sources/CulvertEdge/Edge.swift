@@ -93,10 +93,7 @@ package final class Edge: Sendable {
         )
         let https = try SocketAddress(configuration.listen.https)
         self.visitors = VisitorServer(
-            configuration: VisitorConfiguration(
-                configuration,
-                httpsPort: configuration.listen.https.port
-            ),
+            configuration: VisitorConfiguration(configuration),
             router: router,
             isAuthoritative: { certificates.sameCertificate(serverName: $0, host: $1) },
             accessLog: { record in

@@ -3,7 +3,7 @@ internal import NIOCore
 // The limits of edge.yml as the parts of the edge take them.
 
 extension VisitorConfiguration {
-    init(_ configuration: EdgeConfiguration, httpsPort: Int) {
+    init(_ configuration: EdgeConfiguration) {
         self.init()
         let limits = configuration.limits
         self.limits.headerBytes = limits.headerBytes
@@ -23,10 +23,6 @@ extension VisitorConfiguration {
         self.timeouts.bodyIdle = TimeAmount(limits.bodyIdleTimeout)
         self.timeouts.keepAlive = TimeAmount(limits.keepAlive)
         self.timeouts.route = TimeAmount(configuration.resumeWindow)
-        switch configuration.listen.plain {
-        case .redirect: self.plain = .redirect(httpsPort: httpsPort)
-        case .serve: self.plain = .serve
-        }
     }
 }
 

@@ -4,7 +4,6 @@ package import NIOCore
 package struct VisitorConfiguration: Sendable {
     package var limits = VisitorLimits()
     package var timeouts = VisitorTimeouts()
-    package var plain = PlainPolicy.redirect(httpsPort: 443)
 
     package init() {}
 }

@@ -49,13 +49,13 @@ package final class VisitorServer: Sendable {
     ///   - visitor: What the front door knows.
     ///   - tls: The context of the server name's certificate, with ALPN `h2` and `http/1.1`; nil for
     ///     a connection without TLS.
-    ///   - plain: what a connection without TLS gets; the configuration's policy when nil.
+    ///   - plain: What a connection without TLS gets.
     /// - Throws: what NIO throws when the channel is closed already.
     package func accept(
         _ channel: any Channel,
         _ visitor: VisitorInfo,
         tls: NIOSSLContext?,
-        plain: PlainPolicy? = nil
+        plain: PlainPolicy = .serve
     ) throws {
         channel.eventLoop.preconditionInEventLoop()
         let key = ObjectIdentifier(channel)
@@ -81,10 +81,7 @@ package final class VisitorServer: Sendable {
                 VisitorHandshakeHandler(server: self, visitor: visitor)
             )
         } else {
-            let redirectPort: Int? =
-                if case .redirect(let port) = plain ?? self.configuration.plain { port } else {
-                    nil
-                }
+            let redirectPort: Int? = if case .redirect(let port) = plain { port } else { nil }
             let handler = HTTP1VisitorHandler(
                 server: self,
                 visitor: visitor,

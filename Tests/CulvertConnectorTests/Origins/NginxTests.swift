@@ -63,7 +63,7 @@ final class Nginx: Sendable {
 @Suite("nginx as the origin", .timeLimit(.minutes(1)))
 struct NginxTests {
     @Test func wholeConversation() async throws {
-        guard let nginx = try Nginx.start() else { return }
+        let nginx = try #require(try Nginx.start(), "deploy/test installs nginx")
         defer { nginx.stop() }
         let bench = try await Bench()
         let target = OriginTarget(service: .unix(path: nginx.socketPath))

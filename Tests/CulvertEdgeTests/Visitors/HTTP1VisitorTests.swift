@@ -473,9 +473,7 @@ struct HTTP1VisitorTests {
     }
 
     @Test func plainConnectionsAreRedirected() async throws {
-        try await TestServer.run {
-            $0.plain = .redirect(httpsPort: 8443)
-        } _: { server in
+        try await TestServer.run(plain: .redirect(httpsPort: 8443)) { server in
             let client = try await RawClient(server)
             try await client.send(
                 get("/a?b=c") + "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"

@@ -19,10 +19,10 @@ final class TestServer: Sendable {
     init(
         tls: Bool = false,
         serverName: String? = nil,
+        plain: PlainPolicy = .serve,
         _ configure: (inout VisitorConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = VisitorConfiguration()
-        configuration.plain = .serve
         configure(&configuration)
         let log = self.log
         let server = VisitorServer(
@@ -45,7 +45,7 @@ final class TestServer: Sendable {
                         ),
                         serverName: serverName
                     )
-                    try server.accept(channel, visitor, tls: context)
+                    try server.accept(channel, visitor, tls: context, plain: plain)
                 }
             }
             .bind(host: "127.0.0.1", port: 0)
@@ -63,10 +63,16 @@ final class TestServer: Sendable {
     static func run(
         tls: Bool = false,
         serverName: String? = nil,
+        plain: PlainPolicy = .serve,
         _ configure: (inout VisitorConfiguration) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
-        let server = try await TestServer(tls: tls, serverName: serverName, configure)
+        let server = try await TestServer(
+            tls: tls,
+            serverName: serverName,
+            plain: plain,
+            configure
+        )
         do {
             try await body(server)
         } catch {
