@@ -18,6 +18,11 @@ struct culvert_identities {
     struct identity *first;
 };
 
+// A process that exits must not take OpenSSL away from a thread that still serves its sockets.
+__attribute__((constructor)) static void keep_openssl_at_exit(void) {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 static void describe_error(const char *fallback, char *error, size_t room) {
     unsigned long code = ERR_peek_last_error();
     const char *words = NULL;

@@ -98,6 +98,8 @@ func runConnector(
     } catch {
         throw Failure("\(error)")
     }
+    // However it ends: the transport's thread must not outlive what the process's exit takes down.
+    defer { connector.stop() }
     do {
         try await Service.run(
             until: signals,
@@ -107,7 +109,6 @@ func runConnector(
     } catch let refusal as Refusal {
         throw Failure("The edge refuses this connector: \(refusal.message)")
     }
-    connector.stop()
 }
 
 /// The URLs that were announced, and whether a failure was.
