@@ -16,6 +16,7 @@ struct culvert_loop {
     lws_sorted_usec_list_t deadline; // poll() only
 
     uv_loop_t uv;
+    uv_async_t uv_wake;
     uv_timer_t uv_deadline;
     uv_prepare_t uv_before_poll;
     void *foreign_loops[1];

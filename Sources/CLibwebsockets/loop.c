@@ -112,6 +112,7 @@ static struct lws_vhost *create_vhost(culvert_loop_ref loop, bool server) {
 
 static void deadline_passed(lws_sorted_usec_list_t *sul) {}
 static void uv_deadline_passed(uv_timer_t *timer) {}
+static void uv_woken(uv_async_t *wake) {}
 
 // libuv runs lws' timers and its pending TLS reads before it waits: the turn has to end first.
 static void uv_about_to_poll(uv_prepare_t *prepare) {
@@ -121,6 +122,7 @@ static void uv_about_to_poll(uv_prepare_t *prepare) {
 
 static bool create_uv(culvert_loop_ref loop) {
     if (uv_loop_init(&loop->uv)) return false;
+    uv_async_init(&loop->uv, &loop->uv_wake, uv_woken);
     uv_timer_init(&loop->uv, &loop->uv_deadline);
     uv_prepare_init(&loop->uv, &loop->uv_before_poll);
     loop->uv_before_poll.data = loop;
@@ -142,8 +144,8 @@ static bool create_context(culvert_loop_ref loop) {
     info.user = loop;
     info.pt_serv_buf_size = CULVERT_READ_BUFFER;
     info.max_http_header_data = 16384;
-    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it. A client may have
-    // two sockets, see culvert_read_directly.
+    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it. A connection may
+    // have two sockets, see culvert_read_directly.
     info.fd_limit_per_thread = 2 * loop->options.maximum_connections + 8;
     info.timeout_secs = loop->options.timeout_seconds;
     info.server_string = "culvert";
@@ -176,7 +178,15 @@ bool culvert_loop_turn(culvert_loop_ref loop, bool may_block) {
     return true;
 }
 
-void culvert_loop_wake(culvert_loop_ref loop) { lws_cancel_service(loop->context); }
+// lws' own wake-up would start its idle handler each time: an epoll_wait more for nothing.
+void culvert_loop_wake(culvert_loop_ref loop) {
+    if (loop->options.uses_uv)
+        uv_async_send(&loop->uv_wake);
+    else
+        lws_cancel_service(loop->context);
+}
+
+void culvert_loop_service_again(culvert_loop_ref loop) { lws_cancel_service(loop->context); }
 
 void culvert_loop_set_deadline(culvert_loop_ref loop, int64_t microseconds) {
     if (!loop->options.uses_uv) {

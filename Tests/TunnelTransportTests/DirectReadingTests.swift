@@ -28,7 +28,7 @@ extension TransportTests {
             then act: (@Sendable (TestPeer) -> Void)? = nil
         ) throws -> TestServer {
             try TestServer(loop: loop) { peer in
-                peer.outgoing = [[0xC0, 0xDE]]
+                peer.outgoing = [TestServer.challenge]
                 peer.onMessage = act
             }
         }
@@ -40,7 +40,7 @@ extension TransportTests {
             let sent = randomMessages(1500, seed: 11)
             let (peer, readsDirectly) = self.client(sending: sent)
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
-            #expect(await peer.messages(sent.count + 1) == [[0xC0, 0xDE]] + sent)
+            #expect(await peer.messages(sent.count + 1) == [TestServer.challenge] + sent)
             #expect(readsDirectly.isSet)
             client.shutdown()
             server.stop()
@@ -80,7 +80,7 @@ extension TransportTests {
             let client = try makeClient(loop: loop)
             let (peer, _) = self.client(sending: [[1]])
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
-            #expect(await peer.messages(2) == [[0xC0, 0xDE], [1]])
+            #expect(await peer.messages(2) == [TestServer.challenge, [1]])
             client.execute { peer.connection?.close(code: 4002, reason: "done") }
             #expect(await peer.end() == .closedHere)
             let end = await server.peers.all.first?.end()

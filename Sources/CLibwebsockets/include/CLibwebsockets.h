@@ -10,6 +10,7 @@
 
 typedef struct lws *culvert_socket;            // one connection, as libwebsockets sees it
 typedef struct culvert_loop *culvert_loop_ref; // one lws context and its event loop
+typedef struct culvert_reader *culvert_reader_ref; // a connection that is read past libwebsockets
 typedef struct culvert_identities *culvert_identities_ref; // server certificates with keys
 typedef struct x509_store_st *culvert_trust_ref;           // certificates a client believes
 
@@ -26,7 +27,7 @@ typedef enum {
     CULVERT_APPEND_HEADERS,  // client: bytes = char **position, length = room there
     CULVERT_OPENED,
     CULVERT_RECEIVED,        // bytes, length: a piece of a message
-    CULVERT_READABLE,        // the socket of culvert_read_directly: culvert_read may have something
+    CULVERT_READABLE,        // culvert_read may have something; `socket` is not the connection's
     CULVERT_WRITABLE,
     CULVERT_PEER_CLOSED,     // bytes, length: the close frame's payload
     CULVERT_CONNECT_FAILED,  // client: bytes, length: libwebsockets' own words
@@ -55,7 +56,9 @@ void culvert_log_to(void (*emit)(int level, const char *line)); // process-wide
 culvert_loop_ref culvert_loop_create(const culvert_loop_options *options);
 // Serves what is ready, waiting for it when `may_block`; false when the loop is broken.
 bool culvert_loop_turn(culvert_loop_ref loop, bool may_block);
-void culvert_loop_wake(culvert_loop_ref loop); // any thread
+void culvert_loop_wake(culvert_loop_ref loop); // any thread: ends a turn that blocks
+// Has lws look at its sockets and timers in the next turn, after calls that it was not part of.
+void culvert_loop_service_again(culvert_loop_ref loop);
 // The next blocking turn ends after this long at the latest; negative: no limit. Within 1 ms.
 void culvert_loop_set_deadline(culvert_loop_ref loop, int64_t microseconds);
 // Frees everything under poll(). With libuv the context stays allocated: destroying it closes a
@@ -98,14 +101,19 @@ typedef struct {
 } culvert_position;
 culvert_position culvert_received_position(culvert_socket socket);
 
-// Takes reading away from lws, whose client looks at every byte by itself: 80 instructions for each,
-// more than nine tenths of a connector's work in an upload. From here on a second, unconnected
-// socket with the same id has CULVERT_READABLE, and whoever reads parses the WebSocket frames. Only
+// Takes reading away from lws, whose client looks at every byte by itself (80 instructions for each,
+// more than nine tenths of a connector's work in an upload), and whose server takes unmasked frames.
+// From here on CULVERT_READABLE comes for `id`, and whoever reads parses the WebSocket frames. Only
 // between turns, and when lws has consumed all it has read, up to the end of a frame. NULL: no memory,
-// all stays as it was. The second socket is to be aborted when the first one ends.
-culvert_socket culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id);
-// What has come, of one TLS record at most; valid until the next call. 0: nothing now, -1: the end.
-int culvert_read(culvert_loop_ref loop, culvert_socket socket, const void **bytes);
+// or OpenSSL still holds something; all stays as it was.
+culvert_reader_ref culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id);
+// What has come, of one TLS record at most, to be changed at will; valid until the next call. 0: nothing
+// now, -1: the end.
+int culvert_read(culvert_loop_ref loop, culvert_socket socket, void **bytes);
+// OpenSSL holds bytes of the next record, for which no CULVERT_READABLE will come.
+bool culvert_has_unread(culvert_socket socket);
+// The socket is over; the reader is invalid after this.
+void culvert_stop_reading(culvert_reader_ref reader);
 
 // Answers an upgrade that is being refused; `response` has room in front as for culvert_write.
 int culvert_respond(culvert_socket socket, uint8_t *response, size_t length);

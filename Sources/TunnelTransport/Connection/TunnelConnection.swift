@@ -26,9 +26,11 @@ package final class TunnelConnection {
     /// Nil before libwebsockets made it and after it freed it.
     var socket: culvert_socket?
     var handler: (any TunnelConnectionHandler)?
-    /// A client that reads past libwebsockets: the socket that says when, and what parses the frames.
-    var reading: (socket: culvert_socket, frames: ServerFrameReader)?
+    /// Reading past libwebsockets: what says when, and what takes the frames apart.
+    var reading: (reader: culvert_reader_ref, frames: WebSocketFrameReader)?
     var hasReadDirectly = false
+    /// In the loop's list of connections to go on reading from.
+    var hasUnread = false
     /// What libwebsockets has read for it, and whether anything was written.
     var receivedMessages = 0
     var hasWritten = false
@@ -98,14 +100,6 @@ package final class TunnelConnection {
         self.closeFrame = nil
         self.hasMessages = false
         self.loop.mark(self)
-    }
-
-    /// Stops or resumes reading from the socket. A last resort: pings and the peer's close wait
-    /// too, and a pause longer than the hang-up time ends the connection.
-    package func setReading(_ reading: Bool) {
-        guard let socket = self.reading?.socket ?? self.socket, self.phase == .open else { return }
-        culvert_set_reading(socket, reading)
-        self.loop.needsService = true
     }
 
     /// How the path is doing, from the kernel (TCP_INFO); nil when the socket is gone.

@@ -3,7 +3,7 @@ import Logging
 
 /// Where libwebsockets calls in; `owner` is the `TransportLoop`, alive until its `finish` returns.
 let onTransportEvent: culvert_on_event = { owner, socket, id, event, bytes, length in
-    guard let owner, let socket else { return 0 }
+    guard let owner else { return 0 }
     let loop = Unmanaged<TransportLoop>.fromOpaque(owner).takeUnretainedValue()
     return loop.handle(event, on: socket, id: UInt(id), bytes, length)
 }
@@ -13,7 +13,7 @@ let onTransportEvent: culvert_on_event = { owner, socket, id, event, bytes, leng
 extension TransportLoop {
     func handle(
         _ event: culvert_event,
-        on socket: culvert_socket,
+        on socket: culvert_socket?,
         id: UInt,
         _ bytes: UnsafeMutableRawPointer?,
         _ length: Int
@@ -26,7 +26,7 @@ extension TransportLoop {
             return 0
         }
         // Of the sockets that only say when to read, nothing else is of interest.
-        if let known = connection.socket, known != socket { return 0 }
+        guard let socket, connection.socket ?? socket == socket else { return 0 }
         switch event {
         case CULVERT_RECEIVED:
             return self.received(

@@ -1,24 +1,29 @@
 import CLibwebsockets
 
-// A client's reading past libwebsockets, which takes 80 instructions for every byte a client
-// receives: more than nine tenths of a connector's work in an upload, see `culvert_read_directly`.
+// Reading past libwebsockets: its client takes 80 instructions for every byte received, more than
+// nine tenths of a connector's work in an upload, and its server takes frames without a mask. See
+// `culvert_read_directly`.
 extension TransportLoop {
     /// TLS records taken from one socket before the others have their turn.
     private static let recordsPerEvent = 8
 
     /// Before the first message of a connection goes out.
     ///
-    /// A server that has sent one message and waits for the answer, as the protocol's CHALLENGE does,
-    /// has nothing on its way: libwebsockets stands at the end of a frame and holds no bytes, so here
-    /// reading can change hands. Any other conversation stays with libwebsockets.
+    /// The protocol has a place where nothing is on its way and libwebsockets holds no bytes, at
+    /// either end: the edge has not sent its CHALLENGE, the connector has read it and not answered.
+    /// There reading changes hands. Any other conversation stays with libwebsockets.
     func firstWrite(of connection: TunnelConnection, to socket: culvert_socket) {
         connection.hasWritten = true
-        guard let handle, connection.role == .client, connection.phase == .open,
-            connection.receivedMessages == 1, connection.messageBytes == 0,
-            let readable = culvert_read_directly(handle, socket, connection.id)
+        let challenges = connection.role == .client ? 1 : 0
+        guard let handle, connection.phase == .open,
+            connection.receivedMessages == challenges, connection.messageBytes == 0,
+            let reader = culvert_read_directly(handle, socket, connection.id)
         else { return }
-        let limit = self.configuration.maximumMessageBytes
-        connection.reading = (readable, ServerFrameReader(maximumMessageBytes: limit))
+        let frames = WebSocketFrameReader(
+            peer: connection.role == .client ? .server : .client,
+            maximumMessageBytes: self.configuration.maximumMessageBytes
+        )
+        connection.reading = (reader, frames)
         connection.hasReadDirectly = true
         self.needsService = true
     }
@@ -27,17 +32,18 @@ extension TransportLoop {
     func stopReading(_ connection: TunnelConnection) {
         guard let reading = connection.reading else { return }
         connection.reading = nil
-        culvert_abort(reading.socket)
+        culvert_stop_reading(reading.reader)
         self.needsService = true
     }
 
     func readable(_ connection: TunnelConnection) {
+        // This thread will look at its bell before it sleeps again: spare others the wake-up.
         if self.mailbox.wakeUp() { self.wasRung = true }
         for _ in 0..<Self.recordsPerEvent {
             guard let handle, let socket = connection.socket, connection.reading != nil else {
                 return
             }
-            var start: UnsafeRawPointer?
+            var start: UnsafeMutableRawPointer?
             let count = Int(culvert_read(handle, socket, &start))
             guard count > 0 else {
                 if count < 0 { self.readingEnded(connection, socket) }
@@ -45,12 +51,28 @@ extension TransportLoop {
             }
             self.receivedBytes += count
             self.noteAlive(connection, socket)
-            self.read(UnsafeRawBufferPointer(start: start, count: count), connection, socket)
+            self.read(UnsafeMutableRawBufferPointer(start: start, count: count), connection, socket)
+            guard connection.socket != nil, culvert_has_unread(socket) else { return }
+        }
+        if !connection.hasUnread {
+            connection.hasUnread = true
+            self.unread.append(connection)
+        }
+    }
+
+    /// Goes on with what OpenSSL holds: no socket says that it is there.
+    func readOn() {
+        guard !self.unread.isEmpty else { return }
+        let batch = self.unread
+        self.unread = []
+        for connection in batch {
+            connection.hasUnread = false
+            self.readable(connection)
         }
     }
 
     private func read(
-        _ bytes: UnsafeRawBufferPointer,
+        _ bytes: UnsafeMutableRawBufferPointer,
         _ connection: TunnelConnection,
         _ socket: culvert_socket
     ) {

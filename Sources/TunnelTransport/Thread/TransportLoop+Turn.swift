@@ -27,7 +27,7 @@ extension TransportLoop {
         }
         if self.needsService, let handle {
             self.needsService = false
-            if self.configuration.usesUV { culvert_loop_wake(handle) }
+            if self.configuration.usesUV { culvert_loop_service_again(handle) }
         }
     }
 

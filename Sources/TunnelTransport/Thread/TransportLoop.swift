@@ -18,6 +18,8 @@ final class TransportLoop {
     private var lastId: UInt = 0
     /// Connections to write to or to end when the turn's callbacks have run.
     var marked: [TunnelConnection] = []
+    /// Connections of which OpenSSL holds bytes that were not read in their turn.
+    var unread: [TunnelConnection] = []
     /// libuv re-arms libwebsockets' timers only from its own callbacks: wake it once more.
     var needsService = false
     /// Somebody rang while callbacks ran.
@@ -87,7 +89,7 @@ final class TransportLoop {
             self.endTurn()
             guard !self.mailbox.isStopping else { break }
             let isDue = self.armDeadline(handle)
-            let mayBlock = self.mailbox.fallAsleep() && !isDue
+            let mayBlock = self.mailbox.fallAsleep() && !isDue && self.unread.isEmpty
             isHealthy = self.takeTurn(handle, mayBlock: mayBlock)
         }
         if !isHealthy { self.logger.error("the tunnel's event loop failed") }
@@ -99,10 +101,12 @@ final class TransportLoop {
     private func takeTurn(_ handle: culvert_loop_ref, mayBlock: Bool) -> Bool {
         self.receivedBytes = 0
         var isHealthy = culvert_loop_turn(handle, mayBlock)
+        self.readOn()
         var goal = Self.bulkBytes
         while isHealthy, self.receivedBytes >= goal, goal < Self.bytesPerHandOver {
             goal = self.receivedBytes + Self.bulkBytes
             isHealthy = culvert_loop_turn(handle, false)
+            self.readOn()
         }
         return isHealthy
     }
@@ -123,12 +127,13 @@ final class TransportLoop {
         for connection in Array(self.connections.values) {
             if let socket = connection.socket { culvert_abort(socket) }
         }
-        culvert_loop_wake(handle)
+        culvert_loop_service_again(handle)
         for _ in 0..<16 where !self.connections.isEmpty { _ = culvert_loop_turn(handle, false) }
         culvert_loop_destroy(handle)
         self.handle = nil
         self.connections = [:]
         self.marked = []
+        self.unread = []
         self.driver = nil
     }
 

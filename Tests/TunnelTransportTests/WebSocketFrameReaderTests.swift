@@ -2,8 +2,8 @@ import Testing
 
 @testable import TunnelTransport
 
-/// What a client makes of a server's WebSocket frames, however they are cut (RFC 6455 §5).
-@Suite struct ServerFrameReaderTests {
+/// What either end makes of the other's WebSocket frames, however they are cut (RFC 6455 §5).
+@Suite struct WebSocketFrameReaderTests {
     private enum Seen: Equatable {
         case message([UInt8])
         case ping([UInt8])
@@ -12,12 +12,16 @@ import Testing
     }
 
     /// Feeds the pieces and puts the messages together again.
-    private func read(_ pieces: [[UInt8]], limit: Int = 16_000) -> [Seen] {
-        var reader = ServerFrameReader(maximumMessageBytes: limit)
+    private func read(
+        _ pieces: [[UInt8]],
+        from peer: TunnelConnection.Role = .server,
+        limit: Int = 16_000
+    ) -> [Seen] {
+        var reader = WebSocketFrameReader(peer: peer, maximumMessageBytes: limit)
         var seen: [Seen] = []
         var message: [UInt8] = []
-        for piece in pieces {
-            piece.withUnsafeBytes { bytes in
+        for var piece in pieces {
+            piece.withUnsafeMutableBytes { bytes in
                 var position = 0
                 while let event = reader.next(bytes, at: &position) {
                     switch event {
@@ -40,16 +44,19 @@ import Testing
         _ opcode: UInt8,
         _ payload: [UInt8],
         isFinal: Bool = true,
-        extended: Int? = nil
+        extended: Int? = nil,
+        mask: [UInt8]? = nil
     ) -> [UInt8] {
         let first = (isFinal ? 0x80 : 0) | opcode
+        let bit: UInt8 = mask == nil ? 0 : 0x80
         let count = payload.count
+        let key = mask ?? []
+        let sent = key.isEmpty ? payload : payload.enumerated().map { $1 ^ key[$0 % 4] }
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) }
         switch extended ?? (count < 126 ? 0 : count < 65_536 ? 2 : 8) {
-        case 0: return [first, UInt8(count)] + payload
-        case 2: return [first, 126, UInt8(count >> 8), UInt8(truncatingIfNeeded: count)] + payload
-        default:
-            let length = (0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) }
-            return [first, 127] + length + payload
+        case 0: return [first, bit | UInt8(count)] + key + sent
+        case 2: return [first, bit | 126] + length[6...] + key + sent
+        default: return [first, bit | 127] + length + key + sent
         }
     }
 
@@ -57,21 +64,39 @@ import Testing
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
     }
 
-    @Test func everyCutGivesTheSameMessages() {
-        let close = self.frame(8, [0x0F, 0xA1] + Array("enough".utf8))
-        let whole =
-            self.frame(2, self.bytes(5)) + self.frame(9, [1, 2, 3]) + self.frame(2, [])
-            + self.frame(2, self.bytes(126)) + self.frame(10, []) + self.frame(2, [7], extended: 8)
-            + self.frame(2, [1], isFinal: false) + self.frame(9, [])
-            + self.frame(0, [2], isFinal: false) + self.frame(0, [3]) + close
+    @Test(arguments: [TunnelConnection.Role.server, .client])
+    func everyCutGivesTheSameMessages(peer: TunnelConnection.Role) {
+        var keys = [[1, 2, 3, 4], [0, 0, 0, 0], [0xFF, 0, 0x80, 7]] as [[UInt8]]
+        func frame(
+            _ opcode: UInt8,
+            _ payload: [UInt8],
+            _ isFinal: Bool = true,
+            _ extended: Int? = nil
+        )
+            -> [UInt8]
+        {
+            keys.append(keys.removeFirst())
+            let mask = peer == .client ? keys[0] : nil
+            return self.frame(opcode, payload, isFinal: isFinal, extended: extended, mask: mask)
+        }
+        let whole: [[UInt8]] = [
+            frame(2, self.bytes(5)), frame(9, [1, 2, 3]), frame(2, []), frame(2, self.bytes(126)),
+            frame(10, []), frame(2, [7], true, 8), frame(2, [1], false), frame(9, []),
+            frame(0, [2], false), frame(0, [3]), frame(8, [0x0F, 0xA1] + Array("enough".utf8)),
+        ]
+        self.checkEveryCut(of: whole.flatMap { $0 }, from: peer)
+    }
+
+    private func checkEveryCut(of whole: [UInt8], from peer: TunnelConnection.Role) {
         let expected: [Seen] = [
             .message(self.bytes(5)), .ping([1, 2, 3]), .message([]), .message(self.bytes(126)),
             .message([7]), .ping([]), .message([1, 2, 3]), .close(4001, "enough"),
         ]
-        #expect(self.read([whole]) == expected)
-        #expect(self.read(whole.map { [$0] }) == expected)
+        #expect(self.read([whole], from: peer) == expected)
+        #expect(self.read(whole.map { [$0] }, from: peer) == expected)
         for cut in 0...whole.count {
-            #expect(self.read([Array(whole[..<cut]), Array(whole[cut...])]) == expected, "\(cut)")
+            let pieces = [Array(whole[..<cut]), Array(whole[cut...])]
+            #expect(self.read(pieces, from: peer) == expected, "\(cut)")
         }
     }
 
@@ -79,6 +104,8 @@ import Testing
         for count in [0, 1, 125, 126, 127, 255, 256, 15_999, 16_000] {
             let payload = self.bytes(count)
             #expect(self.read([self.frame(2, payload)]) == [.message(payload)])
+            let masked = self.frame(2, payload, mask: [9, 8, 7, 6])
+            #expect(self.read([masked], from: .client) == [.message(payload)])
         }
     }
 
@@ -108,6 +135,20 @@ import Testing
         #expect(self.read([sent + self.frame(2, [1])]) == [.violation(code)])
     }
 
+    /// The same for both, but for the mask.
+    @Test(
+        arguments: [
+            ([0x82, 1, 5], 1002), ([0x88, 2, 3, 0xE8], 1002), ([0x89, 0], 1002),
+            ([0x81, 0x81, 0, 0, 0, 0, 65], 1003), ([0xC2, 0x81, 0, 0, 0, 0, 5], 1002),
+            ([0x8B, 0x80, 0, 0, 0, 0], 1002), ([0x09, 0x80, 0, 0, 0, 0], 1002),
+            ([0x89, 0xFE, 0, 126, 0, 0, 0, 0], 1002), ([0x82, 0xFE, 0x3E, 0x81, 0, 0, 0, 0], 1009),
+        ] as [([UInt8], UInt16)]
+    )
+    func whatNoClientMaySend(_ sent: [UInt8], code: UInt16) {
+        #expect(self.read([sent], from: .client) == [.violation(code)])
+        #expect(self.read(sent.map { [$0] }, from: .client) == [.violation(code)])
+    }
+
     @Test func nothingIsReadAfterAClose() {
         let sent = self.frame(8, []) + self.frame(2, [1]) + self.frame(9, [])
         #expect(self.read([sent]) == [.close(1005, "")])
@@ -121,6 +162,7 @@ import Testing
                 return UInt8(truncatingIfNeeded: state >> 56)
             }
             _ = self.read([noise], limit: 64)
+            _ = self.read([noise], from: .client, limit: 64)
         }
     }
 }
