@@ -2,7 +2,6 @@ internal import ConfigurationFile
 internal import HTTPSemantics
 package import Logging
 package import NIOCore
-internal import NIOPosix
 package import StatusServer
 internal import Synchronization
 internal import TunnelLink
@@ -28,20 +27,17 @@ package final class Edge: Sendable {
     package let addresses: Addresses
     package let directory: TunnelDirectory
     private let configuration: EdgeConfiguration
-    private let certificates: CertificateStore
-    private let connectFiles: CertificateFiles
+    private let certificates: EdgeCertificates
     private let endpoint: EdgeEndpoint
     private let visitors: VisitorServer
-    private let door: FrontDoor
-    private let plainListener: (any Channel)?
-    private let status: StatusServer?
+    private let listeners: EdgeListeners
     private let isStopping = Flag()
     private let logger: Logger
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// `metrics` counts what happens. `issued` makes certificates on demand, for a development edge; `accessLog` is told of each
-    /// request at its end, on a visitor's event loop.
+    /// `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
+    /// `accessLog` is told of each request at its end, on a visitor's event loop.
     ///
     /// - Throws: what keeps it from starting: a certificate, a port, a hostname that two tunnels have.
     package init(
@@ -54,26 +50,17 @@ package final class Edge: Sendable {
     ) async throws {
         self.configuration = configuration
         self.logger = logger
-        let files = configuration.certificates.map {
-            CertificateFiles(certificate: $0.certificate, key: $0.key)
-        }
-        let certificates = try CertificateStore(files, issued: issued)
+        let certificates = try EdgeCertificates(configuration, issued: issued, logger: logger)
         self.certificates = certificates
-        for warning in certificates.warnings() { logger.warning("\(warning)") }
-        guard let connectFiles = certificates.files(for: configuration.connect.name) ?? files.first
-        else { throw EdgeStartError(message: "no certificate is configured") }
-        self.connectFiles = connectFiles
         self.directory = try TunnelDirectory(
-            tunnels: configuration.tunnels.map {
-                .init(name: $0.name, publicKey: $0.publicKey.bytes, hostnames: $0.hostnames)
-            },
+            tunnels: configuration.tunnels,
             domain: configuration.domain,
             connectHost: configuration.connect
         )
         let publicPort = PublicPort(configuration.listen.https.port)
         self.endpoint = try EdgeEndpoint(
             connectHost: configuration.connect.name,
-            certificates: ServerCertificates([connectFiles.forTransport]),
+            certificates: certificates.forTransport(),
             maximumConnections: EdgeEndpoint.maximumSessions,
             configuration: SessionConfiguration(configuration),
             group: group,
@@ -85,150 +72,47 @@ package final class Edge: Sendable {
             ),
             logger: logger
         )
-        let router = TunnelRouter(
-            directory: self.directory,
-            host: self.endpoint.host,
-            maximumWaiting: configuration.limits.waitingRequests,
-            maximumStreams: configuration.limits.streamsPerSession
-        )
-        let https = try SocketAddress(configuration.listen.https)
         self.visitors = VisitorServer(
             configuration: VisitorConfiguration(configuration),
-            router: router,
-            isAuthoritative: { certificates.sameCertificate(serverName: $0, host: $1) },
+            router: TunnelRouter(
+                directory: self.directory,
+                host: self.endpoint.host,
+                maximumWaiting: configuration.limits.waitingRequests,
+                maximumStreams: configuration.limits.streamsPerSession
+            ),
+            isAuthoritative: { certificates.store.sameCertificate(serverName: $0, host: $1) },
             accessLog: { record in
                 metrics.count(record)
                 accessLog?(record)
             }
         )
-        let counter = ConnectionCounter(limits: .init(configuration.limits))
-        self.door = Self.makeDoor(
-            configuration,
-            certificates: certificates,
-            counter: counter,
-            endpoint: self.endpoint,
-            visitors: self.visitors,
-            group: group,
-            logger: logger
-        )
         self.endpoint.start()
-        let bound = try self.door.start(bind: https)
-        publicPort.set(bound.port ?? 443)
-        self.plainListener = try await Self.listenPlain(
-            configuration,
-            httpsPort: bound.port ?? 443,
-            counter: counter,
-            visitors: self.visitors,
-            group: group
-        )
-        metrics.observe(visitors: self.visitors, directory: self.directory)
         let isStopping = self.isStopping
-        var statusAddress: SocketAddress?
-        if let address = configuration.listen.metrics {
-            let routes = StatusRoutes.edge(metrics.registry) {
-                isStopping.isSet ? "the edge is stopping" : nil
-            }
-            let status = StatusServer(routes: routes, logger: logger)
-            statusAddress = try await status.start(on: (address.host, address.port), group: group)
-            self.status = status
-        } else {
-            self.status = nil
+        do {
+            (self.listeners, self.addresses) = try await EdgeListeners.open(
+                configuration,
+                certificates: certificates.store,
+                endpoint: self.endpoint,
+                visitors: self.visitors,
+                status: StatusRoutes.edge(metrics.registry) {
+                    isStopping.isSet ? "the edge is stopping" : nil
+                },
+                group: group,
+                logger: logger
+            )
+        } catch {
+            self.endpoint.shutdown()
+            throw error
         }
-        self.addresses = Addresses(
-            https: bound,
-            http: self.plainListener?.localAddress,
-            metrics: statusAddress
-        )
-    }
-
-    private static func makeDoor(
-        _ configuration: EdgeConfiguration,
-        certificates: CertificateStore,
-        counter: ConnectionCounter,
-        endpoint: EdgeEndpoint,
-        visitors: VisitorServer,
-        group: any EventLoopGroup,
-        logger: Logger
-    ) -> FrontDoor {
-        let trusted = configuration.trustedProxies
-        let sockets = VisitorSockets(group: group) { channel, accepted in
-            channel.eventLoop.makeCompletedFuture {
-                let info = try VisitorInfo(accepted, trustedProxies: trusted)
-                let context = certificates.certificate(for: accepted.hello.serverName).context
-                try visitors.accept(channel, info, tls: context)
-            }
-        }
-        return FrontDoor(
-            configuration: FrontDoor.Configuration(
-                connectHost: configuration.connect.name,
-                helloTimeout: TimeAmount(configuration.limits.headerTimeout)
-            ),
-            counter: counter,
-            logger: logger,
-            visitors: { sockets.adopt($0) },
-            tunnels: { socket in
-                guard let descriptor = socket.take() else { return }
-                endpoint.adopt(socket: descriptor, peer: "\(socket.peer)", permit: socket.permit)
-            }
-        )
-    }
-
-    private static func listenPlain(
-        _ configuration: EdgeConfiguration,
-        httpsPort: Int,
-        counter: ConnectionCounter,
-        visitors: VisitorServer,
-        group: any EventLoopGroup
-    ) async throws -> (any Channel)? {
-        let plain: PlainPolicy =
-            configuration.listen.plain == .serve ? .serve : .redirect(httpsPort: httpsPort)
-        guard let address = configuration.listen.http else { return nil }
-        let trusted = configuration.trustedProxies
-        return try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4_096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let remote = channel.remoteAddress, let peer = PeerAddress(remote),
-                        let address = IPAddress(peer.ip)
-                    else { throw ChannelError.ioOnClosedChannel }
-                    let permit = try counter.admit(peer)
-                    channel.closeFuture.whenComplete { _ in permit.release() }
-                    let info = VisitorInfo(
-                        connection: VisitorConnection(
-                            peer: address,
-                            scheme: "http",
-                            trustedProxies: trusted
-                        )
-                    )
-                    try visitors.accept(channel, info, tls: nil, plain: plain)
-                }
-            }
-            .bind(to: SocketAddress(address))
-            .get()
+        publicPort.set(self.addresses.https.port ?? 443)
+        metrics.observe(visitors: self.visitors, directory: self.directory)
     }
 
     /// Keeps what changes with time up to date (certificate files) until the task is cancelled.
     package func maintain() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(10))
-            let report = self.certificates.refreshIfChanged()
-            for failure in report.failures {
-                self.logger.error("Certificate not reloaded", metadata: ["reason": "\(failure)"])
-            }
-            guard !report.reloaded.isEmpty else { continue }
-            self.logger.info(
-                "Certificates reloaded",
-                metadata: ["count": "\(report.reloaded.count)"]
-            )
-            do {
-                self.endpoint.replaceCertificates(
-                    try ServerCertificates([self.connectFiles.forTransport])
-                )
-            } catch {
-                self.logger.error("Certificate not reloaded", metadata: ["reason": "\(error)"])
-            }
+            if let fresh = self.certificates.refresh() { self.endpoint.replaceCertificates(fresh) }
         }
     }
 
@@ -242,19 +126,18 @@ package final class Edge: Sendable {
             metadata: ["visitor-connections": "\(self.visitors.connectionCount)"]
         )
         self.endpoint.drain()
-        self.door.stopAccepting()
-        try? await self.plainListener?.close()
+        await self.listeners.stopAccepting()
         await self.visitors.drain(
             deadline: .now() + TimeAmount(self.configuration.gracePeriod)
         )
         self.stop()
-        await self.status?.stop()
+        await self.listeners.closeStatus()
         self.logger.info("Stopped")
     }
 
     /// Stops at once; requests under way fail.
     package func stop() {
-        self.door.shutdown()
+        self.listeners.shutdownDoor()
         self.endpoint.closeSessions(.shutdown, reason: "the edge stops") { _ in true }
         self.endpoint.shutdown()
     }
@@ -274,37 +157,6 @@ private final class Flag: Sendable {
     var isSet: Bool { self.value.load(ordering: .relaxed) }
 
     func set() { self.value.store(true, ordering: .relaxed) }
-}
-
-extension EdgeMetrics {
-    fileprivate func count(_ record: AccessRecord) {
-        self.requestEnded(
-            status: record.status,
-            host: record.hostname,
-            bytesIn: record.requestBytes,
-            bytesOut: record.responseBytes,
-            nanoseconds: record.durationNanoseconds,
-            error: record.errorCode
-        )
-    }
-
-    fileprivate func observe(visitors: VisitorServer, directory: TunnelDirectory) {
-        self.observe(
-            visitorConnections: { visitors.connectionCount },
-            tunnels: {
-                directory.report.map { row in
-                    let states = row.sessions.map(\.availability)
-                    return Tunnel(
-                        name: row.name,
-                        connectedSessions: states.count { $0 == .connected },
-                        interruptedSessions: states.count { $0 == .waiting },
-                        streams: row.sessions.reduce(0) { $0 + $1.load.count },
-                        waitingRequests: row.waiting
-                    )
-                }
-            }
-        )
-    }
 }
 
 /// The port that public URLs name; known once the listener is bound.
@@ -329,37 +181,5 @@ extension SessionConfiguration {
         self.resumeWindow = Interval(
             nanoseconds: UInt64(max(0, TimeAmount(configuration.resumeWindow).nanoseconds))
         )
-    }
-}
-
-extension CertificateFiles {
-    fileprivate var forTransport: ServerCertificates.Files {
-        .init(certificate: self.certificate, key: self.key)
-    }
-}
-
-extension VisitorInfo {
-    fileprivate init(_ accepted: AcceptedVisitor, trustedProxies: [AddressRange]) throws {
-        guard let address = IPAddress(accepted.peer.ip) else {
-            throw ChannelError.ioOnClosedChannel
-        }
-        self.init(
-            connection: VisitorConnection(
-                peer: address,
-                scheme: "https",
-                trustedProxies: trustedProxies
-            ),
-            serverName: accepted.hello.serverName
-        )
-    }
-}
-
-extension SocketAddress {
-    fileprivate init(_ address: HostPort) throws {
-        if let numeric = try? SocketAddress(ipAddress: address.host, port: address.port) {
-            self = numeric
-        } else {
-            self = try SocketAddress.makeAddressResolvingHost(address.host, port: address.port)
-        }
     }
 }

@@ -23,9 +23,6 @@ struct Scheduler {
 
     var isEmpty: Bool { self.light.isEmpty && self.bulk.isEmpty }
 
-    /// Streams that have data and credit of their own, but none of the session's.
-    var isWaitingForSessionCredit: Bool { !self.waitingForSessionCredit.isEmpty }
-
     /// Puts a stream that has something to send behind the others of its kind; no effect on one that
     /// is in a queue already.
     mutating func add(_ stream: SessionStream, now: Instant) {

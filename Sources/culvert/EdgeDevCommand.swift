@@ -82,8 +82,7 @@ struct EdgeDevCommand: AsyncParsableCommand {
         }
         configuration.listen.metrics = nil
         configuration.accessLog = self.accessLog
-        let files = authority.edgeFiles
-        configuration.certificates = [.init(certificate: files.certificate, key: files.key)]
+        configuration.certificates = [authority.edgeFiles]
         guard let key = TunnelPublicKey(credentials.publicKey) else {
             throw Failure(
                 "The credentials in \(self.dir) are damaged; remove them and start again."

@@ -1,7 +1,6 @@
 package import HTTPSemantics
 package import NIOCore
 package import TunnelLink
-package import TunnelWire
 
 /// Where the connector hands its streams over to origins: one per event loop.
 ///
@@ -12,9 +11,7 @@ package final class OriginDispatcher {
     private let loopCount: Int
     private let onRecord: (ExchangeRecord) -> Void
     private var pools: [PoolKey: OriginPool] = [:]
-    private var exchanges: [ObjectIdentifier: any LiveExchange] = [:]
-    private var drained: [EventLoopPromise<Void>] = []
-    private(set) var isClosing = false
+    private var exchanges: [ObjectIdentifier: AnyObject] = [:]
 
     private struct PoolKey: Hashable {
         var target: ObjectIdentifier
@@ -68,22 +65,6 @@ package final class OriginDispatcher {
         }
     }
 
-    /// Fulfilled once nothing is in flight; idle connections are closed and none is kept from now
-    /// on. Exchanges may still begin: whoever drains stops handing them over.
-    package func drain() -> EventLoopFuture<Void> {
-        self.isClosing = true
-        for pool in self.pools.values { pool.closeIdle() }
-        guard !self.exchanges.isEmpty else { return self.eventLoop.makeSucceededVoidFuture() }
-        let promise = self.eventLoop.makePromise(of: Void.self)
-        self.drained.append(promise)
-        return promise.futureResult
-    }
-
-    /// Gives up what is in flight, with `code` for the peer.
-    package func cancelAll(_ code: ResetCode, _ detail: String) {
-        for exchange in Array(self.exchanges.values) { exchange.cancel(code, detail) }
-    }
-
     // MARK: For exchanges and pools
 
     func pool(for target: OriginTarget, host: String) -> OriginPool {
@@ -115,13 +96,9 @@ package final class OriginDispatcher {
         if self.pools[key] === pool { self.pools[key] = nil }
     }
 
-    func ended(_ exchange: any LiveExchange, _ record: ExchangeRecord) {
+    func ended(_ exchange: AnyObject, _ record: ExchangeRecord) {
         guard self.exchanges.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
         self.onRecord(record)
-        guard self.exchanges.isEmpty else { return }
-        let drained = self.drained
-        self.drained.removeAll()
-        for promise in drained { promise.succeed(()) }
     }
 
     /// How many connections idle, for tests and metrics.
@@ -133,11 +110,3 @@ package final class OriginDispatcher {
 
 @available(*, unavailable)
 extension OriginDispatcher: Sendable {}
-
-/// An exchange that can be given up from outside.
-protocol LiveExchange: AnyObject {
-    func cancel(_ code: ResetCode, _ detail: String)
-}
-
-extension OriginExchange: LiveExchange {}
-extension LocalExchange: LiveExchange {}

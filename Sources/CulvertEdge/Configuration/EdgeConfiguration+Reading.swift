@@ -77,7 +77,7 @@ extension EdgeConfiguration.Listen {
     }
 }
 
-extension EdgeConfiguration.CertificateFiles {
+extension CertificateFiles {
     fileprivate static func readList(_ value: ConfigurationValue) -> [Self] {
         guard let elements = value.elements() else { return [] }
         if elements.isEmpty { value.report("needs at least one certificate and its key") }

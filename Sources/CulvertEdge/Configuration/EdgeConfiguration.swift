@@ -10,7 +10,7 @@ package struct EdgeConfiguration: Sendable, Equatable {
     package var listen = Listen()
     /// At least one when read from a file; the first is for clients that name no host.
     package var certificates: [CertificateFiles] = []
-    package var tunnels: [TunnelEntry] = []
+    package var tunnels: [DeclaredTunnel] = []
     /// How long a session outlives its connection; 30 s.
     package var resumeWindow: Duration = .seconds(30)
     /// How long requests may go on after the first signal; 30 s.
@@ -45,43 +45,5 @@ package struct EdgeConfiguration: Sendable, Equatable {
         case redirect
         /// What the others get.
         case serve
-    }
-
-    /// A certificate chain and its key, both PEM.
-    package struct CertificateFiles: Sendable, Equatable {
-        package var certificate: String
-        package var key: String
-
-        package init(certificate: String, key: String) {
-            self.certificate = certificate
-            self.key = key
-        }
-    }
-
-    /// A tunnel: whose key may open it and which hostnames lead to it.
-    package struct TunnelEntry: Sendable, Equatable {
-        /// 1...255 bytes, unique.
-        package var name: String
-        package var publicKey: TunnelPublicKey
-        /// Each leads to one tunnel only.
-        package var hostnames: [HostPattern]
-
-        package init(name: String, publicKey: TunnelPublicKey, hostnames: [HostPattern]) {
-            self.name = name
-            self.publicKey = publicKey
-            self.hostnames = hostnames
-        }
-    }
-}
-
-/// An Ed25519 public key (RFC 8032).
-package struct TunnelPublicKey: Sendable, Hashable {
-    /// 32 bytes.
-    package let bytes: [UInt8]
-
-    /// Nil unless there are 32 bytes, and for the point that any signature would fit.
-    package init?(_ bytes: some Sequence<UInt8>) {
-        self.bytes = Array(bytes)
-        guard self.bytes.count == 32, self.bytes.contains(where: { $0 != 0 }) else { return nil }
     }
 }

@@ -13,7 +13,7 @@ struct TunnelRegister {
     init(connect: NormalizedHost?) { self.connect = connect }
 
     /// Reads one tunnel; nil when it is wrong, which is reported.
-    mutating func read(_ element: ConfigurationValue) -> EdgeConfiguration.TunnelEntry? {
+    mutating func read(_ element: ConfigurationValue) -> DeclaredTunnel? {
         guard let mapping = element.mapping() else { return nil }
         let name = self.readName(mapping.require("name", "what connectors call the tunnel"))
         let hint = "the line that `culvert tunnel keygen` prints"

@@ -11,26 +11,12 @@ internal import TunnelWire
 /// references. Hostnames that were asked for go before declared ones: they are exact, and granted
 /// only where they take nothing from another tunnel.
 package final class TunnelDirectory: Sendable {
-    /// A tunnel that the configuration declares.
-    package struct Tunnel: Sendable {
-        package var name: String
-        /// Ed25519, 32 bytes.
-        package var publicKey: [UInt8]
-        package var hostnames: [HostPattern]
-
-        package init(name: String, publicKey: [UInt8], hostnames: [HostPattern]) {
-            self.name = name
-            self.publicKey = publicKey
-            self.hostnames = hostnames
-        }
-    }
-
     /// Hostnames that one login may ask for. Beyond it the login is refused; their URLs have to fit
     /// into one WELCOME.
     static let maximumClaims = 24
 
     private struct Declared: Sendable {
-        let tunnel: Tunnel
+        let tunnel: DeclaredTunnel
         let pool: ConnectorPool
     }
 
@@ -58,7 +44,7 @@ package final class TunnelDirectory: Sendable {
 
     /// - Throws: `RouteTableError` when two tunnels declare the same hostname.
     package init(
-        tunnels: [Tunnel],
+        tunnels: [DeclaredTunnel],
         domain: NormalizedHost?,
         connectHost: NormalizedHost
     ) throws(RouteTableError) {
@@ -68,7 +54,7 @@ package final class TunnelDirectory: Sendable {
         var rows: [(HostPattern, Route)] = []
         for tunnel in tunnels {
             let declared = Declared(tunnel: tunnel, pool: ConnectorPool(name: tunnel.name))
-            contents.byKey[tunnel.publicKey] = declared
+            contents.byKey[tunnel.publicKey.bytes] = declared
             rows += tunnel.hostnames.map {
                 ($0, Route(declared: declared, hostname: $0.description))
             }
@@ -118,14 +104,14 @@ package final class TunnelDirectory: Sendable {
 
     /// A login that was found good; see ``TunnelDirectory/admit(_:)``.
     struct Admission: Sendable {
-        let tunnel: Tunnel
+        let tunnel: DeclaredTunnel
         /// The hostnames it asked for; when empty it serves the tunnel's own.
         let hosts: [NormalizedHost]
     }
 
     private func check(
         _ text: String,
-        of tunnel: Tunnel,
+        of tunnel: DeclaredTunnel,
         _ contents: borrowing Contents
     ) -> Result<NormalizedHost, Refusal> {
         let host: NormalizedHost
@@ -141,7 +127,7 @@ package final class TunnelDirectory: Sendable {
         guard host != self.connectHost, !host.isAddress else {
             return .failure(Self.hostnameRefusal("\(host.name) is the edge's own"))
         }
-        if let claim = contents.claims[host.name], claim.key != tunnel.publicKey {
+        if let claim = contents.claims[host.name], claim.key != tunnel.publicKey.bytes {
             return .failure(Self.hostnameRefusal("\(host.name) belongs to another tunnel"))
         }
         if let row = contents.routes.lookUp(host) {

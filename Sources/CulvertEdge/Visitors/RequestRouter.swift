@@ -32,7 +32,6 @@ package struct RouteRequest {
     /// The normalised host without its port: the key of the route table.
     package let host: String
     package let visitor: VisitorInfo
-    package let requestID: String
     /// 1 for the first try; more when an earlier stream was refused or lost.
     package let attempt: Int
     /// When waiting for a connector must end; the same for all attempts.
@@ -52,6 +51,4 @@ package enum RouteFailure: Error, Equatable, Sendable {
     case overLimit(retryAfterSeconds: Int)
     /// The visitor's address asks too much: 429.
     case rateLimited(retryAfterSeconds: Int)
-    /// The edge is stopping: 503.
-    case shuttingDown
 }

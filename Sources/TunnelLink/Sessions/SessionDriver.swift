@@ -16,8 +16,8 @@ package enum SessionAvailability: UInt8, AtomicRepresentable, Sendable {
     case closed
 }
 
-/// Streams of a session that are under way, for balancing; any thread.
-package final class SessionLoad: Sendable {
+/// Streams of a session, or of an event loop, that are under way, for balancing; any thread.
+package final class StreamCount: Sendable {
     private let streams = Atomic<Int>(0)
 
     package init() {}
@@ -38,7 +38,7 @@ package final class SessionDriver: @unchecked Sendable {
     package let id: SessionID
     /// Ed25519, 32 bytes: the peer's on an edge, one's own on a connector.
     package let publicKey: [UInt8]
-    package let load = SessionLoad()
+    package let load = StreamCount()
     private let state = Atomic<SessionAvailability>(.connected)
 
     var session: Session
@@ -212,7 +212,7 @@ package final class SessionDriver: @unchecked Sendable {
     private func dispatch(_ event: SessionEvent, now: Instant) {
         switch event {
         case .opened(let stream):
-            let bridge = self.host.nextBridge()
+            let bridge = self.host.leastBusyBridge()
             let opened = LinkedStream(bridge: bridge, driver: self)
             opened.port.session = stream
             stream.owner = opened

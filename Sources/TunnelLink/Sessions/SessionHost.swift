@@ -20,7 +20,6 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var batch: [LoopBridge.Command] = []
     private var dirty: [SessionDriver] = []
     private var filledBridges: [LoopBridge] = []
-    private var roundRobin = 0
     private var timer: Instant?
     private var isTurnOver = false
     private var tasks: [(due: Instant, work: () -> Void)] = []
@@ -132,8 +131,6 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
 
     func remove(_ driver: SessionDriver) { self.drivers[ObjectIdentifier(driver)] = nil }
 
-    var allDrivers: [SessionDriver] { Array(self.drivers.values) }
-
     /// Has the driver settled before this turn ends, or, from a write after its end, in another one.
     func markDirty(_ driver: SessionDriver) {
         self.dirty.append(driver)
@@ -144,10 +141,16 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         if bridge.add(delivery) { self.filledBridges.append(bridge) }
     }
 
-    /// Streams of peers take turns over the loops.
-    func nextBridge() -> LoopBridge {
-        self.roundRobin = (self.roundRobin + 1) % self.bridges.count
-        return self.bridges[self.roundRobin]
+    /// Where a peer's next stream goes: to the loop with the fewest, and to the first of those, which
+    /// has what it needs in its caches and a connection to the origin.
+    func leastBusyBridge() -> LoopBridge {
+        var best = self.bridges[0]
+        var fewest = best.load.count
+        for bridge in self.bridges.dropFirst() where fewest > 0 {
+            let count = bridge.load.count
+            if count < fewest { (best, fewest) = (bridge, count) }
+        }
+        return best
     }
 }
 

@@ -30,6 +30,7 @@ final class LinkedStream: TunnelStream {
         self.bridge = bridge
         self.port = StreamPort(driver: driver)
         super.init(eventLoop: bridge.eventLoop)
+        bridge.load.increment()
     }
 
     deinit {
@@ -167,6 +168,7 @@ final class LinkedStream: TunnelStream {
         guard !self.port.isFinished else { return }
         self.port.isFinished = true
         self.port.driver.load.decrement()
+        self.bridge.load.decrement()
     }
 
     private var unreturnedBytes: Int {

@@ -53,6 +53,8 @@ package final class LoopBridge: @unchecked Sendable {
 
     package let eventLoop: any EventLoop
     package let allocator = ByteBufferAllocator()
+    /// Streams of this loop.
+    let load = StreamCount()
     private let host: SessionHost
     private let acceptor: (any StreamAcceptor)?
 

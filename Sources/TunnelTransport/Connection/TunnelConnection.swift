@@ -65,9 +65,6 @@ package final class TunnelConnection {
         self.notSentLowWaterBytes = loop.configuration.notSentLowWaterBytes
     }
 
-    /// Whether messages flow: opened, and neither closed nor being closed.
-    package var isOpen: Bool { self.phase == .open }
-
     /// Lets go of what `adopt` gave to keep: the peer is known from here on.
     package func releasePermit() { self.permit = nil }
 

@@ -149,20 +149,4 @@ struct PoolTests {
         #expect(seen.reset == .truncated)
         #expect(origin.counters.accepted == 2)
     }
-
-    @Test func drainWaitsForExchangesAndClosesIdle() async throws {
-        let bench = try await Bench()
-        let (origin, target) = try await scripted { peer in
-            if peer.received.hasSuffix("go\r\n0\r\n\r\n") { peer.send(Self.answer) }
-        }
-        defer { origin.stop() }
-        try await bench.open("/1", to: target, method: "POST", then: [])
-        let drained = try await bench.use { $0.drain() }
-        #expect(try await bench.use { $0.inFlight } == 1)
-        try await bench.deliver("/1", to: target, [.text("go"), .end])
-        try await drained.get()
-        let seen = try await bench.wait("/1") { $0.isRecorded }
-        #expect(seen.text == "ok")
-        while try await bench.use({ $0.liveConnections }) > 0 { await Task.yield() }
-    }
 }

@@ -14,14 +14,14 @@ import TunnelWire
             tunnels: [
                 .init(
                     name: "shop",
-                    publicKey: Self.shopKey,
+                    publicKey: try #require(TunnelPublicKey(Self.shopKey)),
                     hostnames: [
                         try HostPattern("shop.example.com"), try HostPattern("*.shop.test"),
                     ]
                 ),
                 .init(
                     name: "blog",
-                    publicKey: Self.blogKey,
+                    publicKey: try #require(TunnelPublicKey(Self.blogKey)),
                     hostnames: [try HostPattern("blog.example.com")]
                 ),
             ],

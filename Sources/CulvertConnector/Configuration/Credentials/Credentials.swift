@@ -31,14 +31,6 @@ package struct Credentials: Sendable, Equatable {
 
     /// The line that the edge's configuration needs, without indentation.
     package var edgeLine: String { "public-key: \(self.publicKey.base64EncodedString())" }
-
-    /// Signs a login's challenge: Ed25519, 64 bytes.
-    ///
-    /// - Throws: what the cryptographic library throws; not for keys made or read here.
-    package func signature(for message: some DataProtocol) throws -> Data {
-        let key = try Curve25519.Signing.PrivateKey(rawRepresentation: self.privateKey)
-        return try key.signature(for: message)
-    }
 }
 
 extension Credentials: CustomStringConvertible, CustomReflectable {

@@ -62,7 +62,7 @@ final class OriginPool {
     ///
     /// - Returns: false when it is not to be kept; the caller closes it.
     func keep(_ connection: OriginConnection, now: NIODeadline) -> Bool {
-        guard self.idleLimit > 0, self.dispatcher?.isClosing == false else { return false }
+        guard self.idleLimit > 0, self.dispatcher != nil else { return false }
         var idleTime = self.idleTime
         if let seconds = connection.keepAliveSeconds {
             // A second early: a request must not cross the origin's close on its way.

@@ -55,7 +55,7 @@ final class LocalExchange: TunnelStreamDelegate {
             stream.consumed(bytes.readableBytes)
         case .end, .trailers: self.finish()
         case .request, .response:
-            self.cancel(.streamProtocolError, "a head where a body was expected")
+            self.fail(.streamProtocolError, "a head where a body was expected")
         }
     }
 
@@ -69,7 +69,7 @@ final class LocalExchange: TunnelStreamDelegate {
         self.finish()
     }
 
-    func cancel(_ code: ResetCode, _ detail: String) {
+    private func fail(_ code: ResetCode, _ detail: String) {
         guard !self.isFinished else { return }
         self.record.failure = OriginFailure(code, detail)
         self.stream.reset(code)

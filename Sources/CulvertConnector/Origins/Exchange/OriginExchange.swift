@@ -52,9 +52,6 @@ final class OriginExchange {
             self.fail(code, "the request's Content-Length is no number, or there are several")
         }
     }
-
-    /// Gives the exchange up, as a drain that has run out of time does.
-    func cancel(_ code: ResetCode, _ detail: String) { self.fail(code, detail) }
 }
 
 @available(*, unavailable)

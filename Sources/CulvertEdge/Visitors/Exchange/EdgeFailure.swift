@@ -150,15 +150,6 @@ extension EdgeFailure {
                 advice: "Slow down and try again later.",
                 retryAfterSeconds: seconds
             )
-        case .shuttingDown:
-            self.init(
-                code: "shutting-down",
-                status: 503,
-                title: "The edge is restarting",
-                explanation: "It takes no new requests until it is back.",
-                advice: "Try again in a moment.",
-                retryAfterSeconds: 2
-            )
         }
     }
 

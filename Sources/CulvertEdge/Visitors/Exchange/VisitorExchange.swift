@@ -72,7 +72,6 @@ final class VisitorExchange {
             head: self.request.head,
             host: self.request.host,
             visitor: self.visitor,
-            requestID: self.request.id,
             attempt: self.machine.attempt,
             deadline: deadline,
             eventLoop: self.eventLoop
