@@ -13,14 +13,11 @@ struct culvert_loop {
     struct lws_vhost *server;
     struct lws_vhost *client;
     lws_retry_bo_t idle;
-    lws_sorted_usec_list_t deadline; // poll() only
 
     uv_loop_t uv;
-    uv_async_t uv_wake;
-    uv_timer_t uv_deadline;
-    uv_prepare_t uv_before_poll;
     void *foreign_loops[1];
-    unsigned events_this_turn;
+    int epoll; // libuv's loop, the bell, and the sockets that are read directly
+    int bell;
 
     uint8_t record[CULVERT_READ_BUFFER]; // what culvert_read has read last
     uint32_t masks[256]; // random, used from the end

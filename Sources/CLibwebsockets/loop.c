@@ -1,8 +1,12 @@
-// The lws context, its event loop, and the callback that turns lws' reasons into few events.
+// The lws context, what it waits for, and the callback that turns lws' reasons into few events.
+#define _GNU_SOURCE
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 culvert_loop_ref culvert_loop_of(struct lws *wsi) {
     return lws_context_user(lws_get_context(wsi));
@@ -14,16 +18,8 @@ void culvert_log_to(void (*emit)(int level, const char *line)) {
 
 static int deliver(struct lws *wsi, culvert_event event, void *bytes, size_t length) {
     culvert_loop_ref loop = culvert_loop_of(wsi);
-    loop->events_this_turn++;
     return loop->options.on_event(loop->options.owner, wsi,
                                   (uintptr_t)lws_get_opaque_user_data(wsi), event, bytes, length);
-}
-
-// poll() serves lws' timers before it waits: what they close has to end the wait.
-static int deliver_end(struct lws *wsi, culvert_event event, void *bytes, size_t length) {
-    culvert_loop_ref loop = culvert_loop_of(wsi);
-    if (!loop->options.uses_uv && loop->context) lws_cancel_service(loop->context);
-    return deliver(wsi, event, bytes, length);
 }
 
 // CVE-2025-11677 and the h2c holes need a request that is kept alive or an upgrade to something
@@ -69,20 +65,18 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_CLIENT_RECEIVE:
         return deliver(wsi, CULVERT_RECEIVED, in, length);
-    case LWS_CALLBACK_RAW_RX_FILE:
-        return deliver(wsi, CULVERT_READABLE, NULL, 0);
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLIENT_WRITEABLE:
         return deliver(wsi, CULVERT_WRITABLE, NULL, 0);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return deliver(wsi, CULVERT_PEER_CLOSED, in, length);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        return deliver_end(wsi, CULVERT_CONNECT_FAILED, in, length);
+        return deliver(wsi, CULVERT_CONNECT_FAILED, in, length);
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLIENT_CLOSED:
-        return deliver_end(wsi, CULVERT_CLOSED, NULL, 0);
+        return deliver(wsi, CULVERT_CLOSED, NULL, 0);
     case LWS_CALLBACK_WSI_DESTROY:
-        return deliver_end(wsi, CULVERT_DESTROYED, NULL, 0);
+        return deliver(wsi, CULVERT_DESTROYED, NULL, 0);
     default:
         return 0; // EVENT_WAIT_CANCELLED too: anything else would close the wake-up pipe
     }
@@ -110,43 +104,36 @@ static struct lws_vhost *create_vhost(culvert_loop_ref loop, bool server) {
     return lws_create_vhost(loop->context, &info);
 }
 
-static void deadline_passed(lws_sorted_usec_list_t *sul) {}
-static void uv_deadline_passed(uv_timer_t *timer) {}
-static void uv_woken(uv_async_t *wake) {}
+static const uint64_t bell_tag = UINT64_MAX;
 
-// libuv runs lws' timers and its pending TLS reads before it waits: the turn has to end first.
-static void uv_about_to_poll(uv_prepare_t *prepare) {
-    culvert_loop_ref loop = prepare->data;
-    if (loop->events_this_turn) uv_stop(&loop->uv);
+static bool watch(culvert_loop_ref loop, int descriptor, uint32_t events, uint64_t tag) {
+    struct epoll_event event = {.events = events, .data.u64 = tag};
+    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-static bool create_uv(culvert_loop_ref loop) {
+// A foreign loop always: lws' own would take SIGTERM and SIGSEGV over.
+static bool create_waiting(culvert_loop_ref loop) {
     if (uv_loop_init(&loop->uv)) return false;
-    uv_async_init(&loop->uv, &loop->uv_wake, uv_woken);
-    uv_timer_init(&loop->uv, &loop->uv_deadline);
-    uv_prepare_init(&loop->uv, &loop->uv_before_poll);
-    loop->uv_before_poll.data = loop;
-    uv_prepare_start(&loop->uv_before_poll, uv_about_to_poll);
     loop->foreign_loops[0] = &loop->uv;
-    return true;
+    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+    loop->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    // Edge-triggered: every ring wakes, and nobody has to read it.
+    return loop->epoll >= 0 && loop->bell >= 0 &&
+           watch(loop, uv_backend_fd(&loop->uv), EPOLLIN, CULVERT_SERVICE) &&
+           watch(loop, loop->bell, EPOLLIN | EPOLLET, bell_tag);
 }
 
 static bool create_context(culvert_loop_ref loop) {
     struct lws_context_creation_info info = {0};
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME;
     if (loop->options.initialises_tls) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    if (loop->options.uses_uv) {
-        // A foreign loop always: lws' own would take SIGTERM and SIGSEGV over.
-        if (!create_uv(loop)) return false;
-        info.options |= LWS_SERVER_OPTION_LIBUV;
-        info.foreign_loops = loop->foreign_loops;
-    }
+    info.options |= LWS_SERVER_OPTION_LIBUV;
+    info.foreign_loops = loop->foreign_loops;
     info.user = loop;
     info.pt_serv_buf_size = CULVERT_READ_BUFFER;
     info.max_http_header_data = 16384;
-    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it. A connection may
-    // have two sockets, see culvert_read_directly.
-    info.fd_limit_per_thread = 2 * loop->options.maximum_connections + 8;
+    // Never 0: that sizes tables by RLIMIT_NOFILE and refuses descriptors above it.
+    info.fd_limit_per_thread = loop->options.maximum_connections + 8;
     info.timeout_secs = loop->options.timeout_seconds;
     info.server_string = "culvert";
     info.alpn = "http/1.1";
@@ -158,12 +145,12 @@ culvert_loop_ref culvert_loop_create(const culvert_loop_options *options) {
     culvert_loop_ref loop = calloc(1, sizeof *loop);
     if (!loop) return NULL;
     loop->options = *options;
-    loop->handover_descriptor = loop->handover_listener = -1;
+    loop->handover_descriptor = loop->handover_listener = loop->epoll = loop->bell = -1;
     strncpy(loop->subprotocol, options->subprotocol, sizeof loop->subprotocol - 1);
     loop->options.subprotocol = loop->subprotocol;
     loop->idle.secs_since_valid_ping = options->ping_seconds;
     loop->idle.secs_since_valid_hangup = options->hangup_seconds;
-    if (culvert_client_tls_create(loop) && create_context(loop) &&
+    if (culvert_client_tls_create(loop) && create_waiting(loop) && create_context(loop) &&
         (loop->client = create_vhost(loop, false)) &&
         (!options->accepts || (loop->server = create_vhost(loop, true))))
         return loop;
@@ -171,45 +158,53 @@ culvert_loop_ref culvert_loop_create(const culvert_loop_options *options) {
     return NULL;
 }
 
-bool culvert_loop_turn(culvert_loop_ref loop, bool may_block) {
-    loop->events_this_turn = 0;
-    if (!loop->options.uses_uv) return lws_service(loop->context, may_block ? 0 : -1) >= 0;
-    uv_run(&loop->uv, may_block ? UV_RUN_ONCE : UV_RUN_NOWAIT);
-    return true;
+int culvert_loop_wait(culvert_loop_ref loop, int milliseconds, uintptr_t *ready, int room) {
+    struct epoll_event events[CULVERT_READY_AT_ONCE];
+    int most = room < CULVERT_READY_AT_ONCE ? room : CULVERT_READY_AT_ONCE, length = 0;
+    int count = epoll_wait(loop->epoll, events, most, milliseconds);
+    for (int index = 0; index < count; index++)
+        if (events[index].data.u64 != bell_tag) ready[length++] = events[index].data.u64;
+    return length;
 }
 
-// lws' own wake-up would start its idle handler each time: an epoll_wait more for nothing.
-void culvert_loop_wake(culvert_loop_ref loop) {
-    if (loop->options.uses_uv)
-        uv_async_send(&loop->uv_wake);
-    else
-        lws_cancel_service(loop->context);
+void culvert_loop_wake(culvert_loop_ref loop) { eventfd_write(loop->bell, 1); }
+
+void culvert_loop_service(culvert_loop_ref loop) { uv_run(&loop->uv, UV_RUN_NOWAIT); }
+
+// libuv tells the kernel of new watches only as it polls; its list of them has another type in later
+// versions, but begins with a pointer to its first member, or to itself, in all of them.
+bool culvert_loop_wants_service(culvert_loop_ref loop) {
+    void *first;
+    memcpy(&first, &loop->uv.watcher_queue, sizeof first);
+    return first != (void *)&loop->uv.watcher_queue || uv_backend_timeout(&loop->uv) == 0;
+}
+
+int culvert_loop_patience(culvert_loop_ref loop) {
+    uv_update_time(&loop->uv);
+    return uv_backend_timeout(&loop->uv);
 }
 
 void culvert_loop_service_again(culvert_loop_ref loop) { lws_cancel_service(loop->context); }
 
-void culvert_loop_set_deadline(culvert_loop_ref loop, int64_t microseconds) {
-    if (!loop->options.uses_uv) {
-        lws_sul_schedule(loop->context, 0, &loop->deadline, deadline_passed,
-                         microseconds < 0 ? LWS_SET_TIMER_USEC_CANCEL : microseconds + 999);
-    } else if (microseconds < 0) {
-        uv_timer_stop(&loop->uv_deadline);
-    } else {
-        uv_update_time(&loop->uv);
-        uv_timer_start(&loop->uv_deadline, uv_deadline_passed, (microseconds + 999) / 1000, 0);
-    }
+bool culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id) {
+    SSL *tls = lws_get_ssl(socket);
+    if (!tls || SSL_has_pending(tls) || !watch(loop, lws_get_socket_fd(socket), EPOLLIN, id))
+        return false;
+    lws_rx_flow_control(socket, 0);
+    SSL_set_read_ahead(tls, 1); // a record's head and body in one system call, not in two
+    return true;
+}
+
+void culvert_stop_reading(culvert_loop_ref loop, culvert_socket socket) {
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, lws_get_socket_fd(socket), NULL);
 }
 
 void culvert_loop_destroy(culvert_loop_ref loop) {
-    if (loop->options.uses_uv && loop->context) {
-        // Nothing turns the loop any more, so nothing is called back; see the header.
-        loop->options.on_event = NULL;
-        return;
-    }
-    if (loop->context) {
-        lws_sul_cancel(&loop->deadline);
-        lws_context_destroy(loop->context);
-    }
+    // Nothing turns the loop any more, so nothing is called back; see the header.
+    loop->options.on_event = NULL;
+    if (loop->epoll >= 0) close(loop->epoll);
+    if (loop->bell >= 0) close(loop->bell);
+    if (loop->context) return;
     SSL_CTX_free(loop->client_tls);
     free(loop);
 }

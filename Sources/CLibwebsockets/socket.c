@@ -6,7 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -172,76 +171,6 @@ culvert_position culvert_received_position(culvert_socket socket) {
         .frame_remaining = lws_remaining_packet_payload(socket),
     };
     return position;
-}
-
-struct culvert_reader {
-    culvert_loop_ref loop;
-    uintptr_t id;
-    int descriptor;     // a duplicate of the socket's
-    struct lws *polled; // poll(): never read by lws
-    uv_poll_t watch;    // libuv
-};
-
-// libuv stops a watch that reports an error, but what had come before is still to be read.
-static void uv_readable(uv_poll_t *watch, int status, int events) {
-    struct culvert_reader *reader = watch->data;
-    culvert_loop_ref loop = reader->loop;
-    if (status < 0) uv_poll_start(watch, UV_READABLE, uv_readable);
-    loop->events_this_turn++;
-    loop->options.on_event(loop->options.owner, NULL, reader->id, CULVERT_READABLE, NULL, 0);
-}
-
-static bool watch_with_uv(struct culvert_reader *reader) {
-    if (uv_poll_init(&reader->loop->uv, &reader->watch, reader->descriptor)) return false;
-    reader->watch.data = reader;
-    uv_poll_start(&reader->watch, UV_READABLE, uv_readable);
-    return true;
-}
-
-static bool watch_with_poll(struct culvert_reader *reader) {
-    lws_adopt_desc_t adoption = {0};
-    adoption.vh = reader->loop->client;
-    adoption.type = LWS_ADOPT_RAW_FILE_DESC;
-    adoption.fd.filefd = reader->descriptor;
-    adoption.opaque = (void *)reader->id;
-    reader->descriptor = -1; // lws closes it, also when it fails
-    reader->polled = lws_adopt_descriptor_vhost_via_info(&adoption);
-    return reader->polled != NULL;
-}
-
-static void release_reader(struct culvert_reader *reader) {
-    if (reader->descriptor >= 0) close(reader->descriptor);
-    free(reader);
-}
-
-culvert_reader_ref culvert_read_directly(culvert_loop_ref loop, culvert_socket socket,
-                                         uintptr_t id) {
-    SSL *tls = lws_get_ssl(socket);
-    struct culvert_reader *reader = tls && !SSL_has_pending(tls) ? calloc(1, sizeof *reader) : NULL;
-    if (!reader) return NULL;
-    reader->loop = loop;
-    reader->id = id;
-    reader->descriptor = fcntl(lws_get_socket_fd(socket), F_DUPFD_CLOEXEC, 0);
-    if (reader->descriptor < 0 ||
-        !(loop->options.uses_uv ? watch_with_uv(reader) : watch_with_poll(reader))) {
-        release_reader(reader);
-        return NULL;
-    }
-    lws_rx_flow_control(socket, 0);
-    SSL_set_read_ahead(tls, 1); // a record's head and body in one system call, not in two
-    return reader;
-}
-
-static void uv_reader_closed(uv_handle_t *watch) { release_reader(watch->data); }
-
-void culvert_stop_reading(culvert_reader_ref reader) {
-    if (reader->loop->options.uses_uv) {
-        uv_poll_stop(&reader->watch);
-        uv_close((uv_handle_t *)&reader->watch, uv_reader_closed);
-    } else {
-        culvert_abort(reader->polled);
-        release_reader(reader);
-    }
 }
 
 int culvert_read(culvert_loop_ref loop, culvert_socket socket, void **bytes) {

@@ -1,15 +1,5 @@
 /// How a transport serves its connections; fixed when it is made.
 package struct TransportConfiguration: Sendable {
-    /// Which event loop serves the sockets.
-    package enum Loop: Sendable {
-        /// poll() up to 100 connections, libuv above: poll() costs time per idle connection.
-        case automatic
-        case poll
-        /// The loop's memory and three file descriptors stay allocated after shutdown, because
-        /// libwebsockets 4.1 closes a descriptor twice when it takes a libuv loop down.
-        case uv
-    }
-
     /// What every upgrade has to name and every client asks for.
     package static let subprotocol = "culvert.v1"
     /// Where upgrades are accepted.
@@ -33,20 +23,11 @@ package struct TransportConfiguration: Sendable {
     /// What the kernel may hold unsent per connection before it stops taking more
     /// (TCP_NOTSENT_LOWAT): bytes above this wait where the scheduler still decides.
     package var notSentLowWaterBytes = 131_072
-    package var loop = Loop.automatic
     /// Nil for a transport that only connects.
     package var server: ServerConfiguration?
 
     package init(server: ServerConfiguration? = nil) {
         self.server = server
-    }
-
-    var usesUV: Bool {
-        switch self.loop {
-        case .automatic: self.maximumConnections > 100
-        case .poll: false
-        case .uv: true
-        }
     }
 }
 

@@ -1,7 +1,7 @@
-/// Whoever moves data between the transport's thread and others. All calls come on the
-/// transport's thread; none may block.
+/// Whoever moves data between a transport and other threads. All calls come in a turn of the transport,
+/// see ``TunnelTransport``; none may block, or shut the transport down.
 package protocol TransportDriver: AnyObject {
-    /// `TunnelTransport.wake` was called, or `nextDeadline` has passed: drain the queues, fire the
+    /// `TunnelTransport.wake` or `serveOrWake` was called, or `nextDeadline` has passed: drain the queues, fire the
     /// timers. Several wakes are one call. `now`: monotonic nanoseconds.
     func transportWoke(now: UInt64)
     /// A turn is over, all its callbacks have run: hand what gathered to other threads. Connections

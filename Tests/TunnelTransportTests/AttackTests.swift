@@ -21,12 +21,11 @@ extension TransportTests {
         }
 
         private func attack(
-            _ loop: TransportConfiguration.Loop,
             challenges: Bool = false,
             tls: Bool = true,
             _ steps: [RawClient.Step]
         ) async throws -> String {
-            let server = try TestServer(loop: loop) { peer in
+            let server = try TestServer() { peer in
                 if challenges { peer.outgoing = [TestServer.challenge] }
             }
             let answer = try await RawClient.run(port: server.port, tls: tls, steps)
@@ -37,56 +36,50 @@ extension TransportTests {
             return answer
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func keptAliveRequestThenUnknownUpgrade(loop: TransportConfiguration.Loop) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func keptAliveRequestThenUnknownUpgrade() async throws {
             let plain = "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\n"
             let unknown = "GET / HTTP/1.1\r\nHost: edge.test\r\nUpgrade: x\r\n\r\n"
-            let answer = try await self.attack(loop, [.send(plain + unknown + unknown)])
+            let answer = try await self.attack([.send(plain + unknown + unknown)])
             #expect(answer.hasPrefix("HTTP/1.1 426"))
             #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2)
-            let direct = try await self.attack(loop, [.send(unknown + unknown + plain)])
+            let direct = try await self.attack([.send(unknown + unknown + plain)])
             #expect(!direct.contains("101"))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func upgradeToHTTP2(loop: TransportConfiguration.Loop) async throws {
-            let answer = try await self.attack(
-                loop,
-                [
-                    .send(
-                        "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade, HTTP2-Settings"
-                            + "\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
-                            + "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                    )
-                ]
+        @Test(.timeLimit(.minutes(1)))
+        func upgradeToHTTP2() async throws {
+            let answer = try await self.attack([
+                .send(
+                    "GET / HTTP/1.1\r\nHost: edge.test\r\nConnection: Upgrade, HTTP2-Settings"
+                        + "\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+                        + "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                )
+            ]
             )
             #expect(!answer.contains("101"))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func priorKnowledgeHTTP2(loop: TransportConfiguration.Loop) async throws {
-            _ = try await self.attack(
-                loop,
-                [
-                    .send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-                    .sendBytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-                ]
+        @Test(.timeLimit(.minutes(1)))
+        func priorKnowledgeHTTP2() async throws {
+            _ = try await self.attack([
+                .send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+                .sendBytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+            ]
             )
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func connectTurnsIntoNothingRaw(loop: TransportConfiguration.Loop) async throws {
-            let answer = try await self.attack(
-                loop,
-                [.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nraw bytes")]
+        @Test(.timeLimit(.minutes(1)))
+        func connectTurnsIntoNothingRaw() async throws {
+            let answer = try await self.attack([
+                .send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nraw bytes")
+            ]
             )
             #expect(!answer.contains("200"))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func upgradesThatOnlyLibwebsocketsWouldTake(
-            loop: TransportConfiguration.Loop
-        ) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func upgradesThatOnlyLibwebsocketsWouldTake() async throws {
             let none = ""
             let wrong = "Sec-WebSocket-Protocol: culvert.v0, x\r\n"
             for (request, status) in [
@@ -99,15 +92,14 @@ extension TransportTests {
                 (Self.upgrade(more: "Content-Length: 5\r\n"), "400"),
                 (Self.upgrade(more: "Transfer-Encoding: chunked\r\n"), "400"),
             ] {
-                let answer = try await self.attack(loop, [.send(request)])
+                let answer = try await self.attack([.send(request)])
                 #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(request) \(answer)")
             }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops, [false, true])
-        func aTextFrame(loop: TransportConfiguration.Loop, challenges: Bool) async throws {
+        @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+        func aTextFrame(challenges: Bool) async throws {
             let answer = try await self.attack(
-                loop,
                 challenges: challenges,
                 [
                     .send(Self.upgrade()), .await("\r\n\r\n"),
@@ -120,21 +112,20 @@ extension TransportTests {
             #expect(answer.contains("\u{03}\u{EB}"))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops, [false, true])
-        func aFrameThatAnnouncesAMebibyte(loop: TransportConfiguration.Loop, challenges: Bool)
+        @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+        func aFrameThatAnnouncesAMebibyte(challenges: Bool)
             async throws
         {
             let header: [UInt8] = [0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 1]
             let answer = try await self.attack(
-                loop,
                 challenges: challenges,
                 [.send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes(header)]
             )
             #expect(answer.contains("\u{03}\u{F1}"))
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops, [false, true])
-        func aMessageTooLongInManyFragments(loop: TransportConfiguration.Loop, challenges: Bool)
+        @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+        func aMessageTooLongInManyFragments(challenges: Bool)
             async throws
         {
             let piece = [UInt8](repeating: 0, count: 1000)
@@ -143,7 +134,6 @@ extension TransportTests {
                 frames += [index == 0 ? 0x02 : 0x00, 0xFE, 0x03, 0xE8, 0, 0, 0, 0] + piece
             }
             let answer = try await self.attack(
-                loop,
                 challenges: challenges,
                 [.send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes(frames)]
             )
@@ -152,10 +142,9 @@ extension TransportTests {
 
         /// libwebsockets takes a client's frames without a mask and does not say so; its own reader
         /// is only before the challenge, where they do no harm.
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops, [false, true])
-        func unmaskedFrames(loop: TransportConfiguration.Loop, challenges: Bool) async throws {
+        @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+        func unmaskedFrames(challenges: Bool) async throws {
             let answer = try await self.attack(
-                loop,
                 challenges: challenges,
                 [
                     .send(Self.upgrade()), .await("\r\n\r\n"), .sendBytes([0x82, 0x02, 1, 2]),
@@ -167,13 +156,12 @@ extension TransportTests {
             if challenges { #expect(answer.contains("\u{03}\u{EA}")) }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops, [false, true])
-        func reservedBitsAndOpcodes(loop: TransportConfiguration.Loop, challenges: Bool)
+        @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+        func reservedBitsAndOpcodes(challenges: Bool)
             async throws
         {
             for first: UInt8 in [0xC2, 0x83, 0x8B, 0x80] {
                 _ = try await self.attack(
-                    loop,
                     challenges: challenges,
                     [
                         .send(Self.upgrade()), .await("\r\n\r\n"),
@@ -184,31 +172,31 @@ extension TransportTests {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func negativeContentLength(loop: TransportConfiguration.Loop) async throws {
-            let answer = try await self.attack(
-                loop,
-                [.send("POST / HTTP/1.1\r\nHost: edge.test\r\nContent-Length: -1\r\n\r\nbody")]
+        @Test(.timeLimit(.minutes(1)))
+        func negativeContentLength() async throws {
+            let answer = try await self.attack([
+                .send("POST / HTTP/1.1\r\nHost: edge.test\r\nContent-Length: -1\r\n\r\nbody")
+            ]
             )
             #expect(answer.hasPrefix("HTTP/1.1 426") || answer.isEmpty)
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func headersWithoutEnd(loop: TransportConfiguration.Loop) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func headersWithoutEnd() async throws {
             let endless = "X-Y: " + String(repeating: "z", count: 40_000)
-            _ = try await self.attack(loop, [.send(Self.upgrade(more: endless + "\r\n"))])
+            _ = try await self.attack([.send(Self.upgrade(more: endless + "\r\n"))])
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func garbageInsteadOfTLS(loop: TransportConfiguration.Loop) async throws {
-            _ = try await self.attack(loop, tls: false, [.send("GET / HTTP/1.1\r\n\r\n")])
+        @Test(.timeLimit(.minutes(1)))
+        func garbageInsteadOfTLS() async throws {
+            _ = try await self.attack(tls: false, [.send("GET / HTTP/1.1\r\n\r\n")])
             let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 167) }
-            _ = try await self.attack(loop, tls: false, [.sendBytes(noise)])
+            _ = try await self.attack(tls: false, [.sendBytes(noise)])
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func silentClientsAreDropped(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop, handshakeTimeoutSeconds: 1)
+        @Test(.timeLimit(.minutes(1)))
+        func silentClientsAreDropped() async throws {
+            let server = try TestServer(handshakeTimeoutSeconds: 1)
             async let beforeTLS = RawClient.run(port: server.port, tls: false, [])
             async let afterTLS = RawClient.run(port: server.port, [.send("GET / HT")])
             #expect(try await !beforeTLS.contains("TIMEOUT"))
@@ -220,9 +208,9 @@ extension TransportTests {
         /// Frames behind the upgrade, in its record, are in libwebsockets' hands when reading changes
         /// hands, which pauses it. With small buffers a paused reader spins the service thread for
         /// ever (libwebsockets #2360).
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func manyFramesBeforeTheChallenge(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop, handshakeTimeoutSeconds: 1) { peer in
+        @Test(.timeLimit(.minutes(1)))
+        func manyFramesBeforeTheChallenge() async throws {
+            let server = try TestServer(handshakeTimeoutSeconds: 1) { peer in
                 peer.outgoing = [TestServer.challenge]
             }
             let frames = (0..<1000).flatMap { index -> [UInt8] in

@@ -18,25 +18,24 @@ extension TransportTests {
                     peer.outgoing = messages
                     peer.connection?.wantsToWrite()
                 }
-                readsDirectly.set(peer.connection?.reading != nil)
+                readsDirectly.set(peer.connection?.frames != nil)
             }
             return (peer, readsDirectly)
         }
 
         private func server(
-            loop: TransportConfiguration.Loop,
             then act: (@Sendable (TestPeer) -> Void)? = nil
         ) throws -> TestServer {
-            try TestServer(loop: loop) { peer in
+            try TestServer() { peer in
                 peer.outgoing = [TestServer.challenge]
                 peer.onMessage = act
             }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func everyByteComesBackOnceAndInOrder(loop: TransportConfiguration.Loop) async throws {
-            let server = try self.server(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func everyByteComesBackOnceAndInOrder() async throws {
+            let server = try self.server()
+            let client = try makeClient()
             let sent = randomMessages(1500, seed: 11)
             let (peer, readsDirectly) = self.client(sending: sent)
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
@@ -47,12 +46,12 @@ extension TransportTests {
             #expect(peer.closedCount == 1)
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func theServersCloseIsSeen(loop: TransportConfiguration.Loop) async throws {
-            let server = try self.server(loop: loop) {
+        @Test(.timeLimit(.minutes(1)))
+        func theServersCloseIsSeen() async throws {
+            let server = try self.server() {
                 $0.connection?.close(code: 4001, reason: "enough")
             }
-            let client = try makeClient(loop: loop)
+            let client = try makeClient()
             let (peer, _) = self.client(sending: [[1]])
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
             #expect(await peer.end() == .closedByPeer(code: 4001, reason: "enough"))
@@ -60,10 +59,10 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func theServersLossIsSeen(loop: TransportConfiguration.Loop) async throws {
-            let server = try self.server(loop: loop) { $0.connection?.abort() }
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func theServersLossIsSeen() async throws {
+            let server = try self.server() { $0.connection?.abort() }
+            let client = try makeClient()
             let (peer, _) = self.client(sending: [[1]])
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
             guard case .lost = await peer.end() else {
@@ -74,10 +73,10 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func theClientsCloseArrives(loop: TransportConfiguration.Loop) async throws {
-            let server = try self.server(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func theClientsCloseArrives() async throws {
+            let server = try self.server()
+            let client = try makeClient()
             let (peer, _) = self.client(sending: [[1]])
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
             #expect(await peer.messages(2) == [TestServer.challenge, [1]])
@@ -89,12 +88,10 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func connectionsComeAndGoWithoutLeavingDescriptors(
-            loop: TransportConfiguration.Loop
-        ) async throws {
-            let server = try self.server(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func connectionsComeAndGoWithoutLeavingDescriptors() async throws {
+            let server = try self.server()
+            let client = try makeClient()
             var before = 0
             for round in 0..<40 {
                 let (peer, _) = self.client(sending: [[UInt8(round)]])
@@ -116,12 +113,12 @@ extension TransportTests {
         }
 
         /// A server that is not ours: Python's websockets, over the same TLS.
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func anotherServersFramesAreUnderstood(loop: TransportConfiguration.Loop) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func anotherServersFramesAreUnderstood() async throws {
             let files = TestCertificates.shared.files("edge")
             let other = try PythonServer(certificate: files.certificate, key: files.key)
             defer { other.stop() }
-            let client = try makeClient(loop: loop)
+            let client = try makeClient()
             let (peer, readsDirectly) = self.client(sending: [[1, 2, 3]])
             client.connect(socket: try dial(other.port), to: try target(), handler: peer)
             let messages = await peer.messages(5)

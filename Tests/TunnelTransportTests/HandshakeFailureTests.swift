@@ -9,10 +9,9 @@ extension TransportTests {
         private func failure(
             of target: ClientTarget,
             at port: UInt16,
-            loop: TransportConfiguration.Loop = .poll,
             timeoutSeconds: Int = 15
         ) async throws -> TransportCloseReason? {
-            let client = try makeClient(loop: loop, handshakeTimeoutSeconds: timeoutSeconds)
+            let client = try makeClient(handshakeTimeoutSeconds: timeoutSeconds)
             let peer = TestPeer()
             client.connect(socket: try dial(port), to: target, handler: peer)
             let reason = await peer.end()
@@ -21,11 +20,11 @@ extension TransportTests {
             return reason
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func anUnknownAuthorityIsNamed(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func anUnknownAuthorityIsNamed() async throws {
+            let server = try TestServer()
             let stranger = try target(authority: TestCertificates.shared.stranger)
-            let reason = try await self.failure(of: stranger, at: server.port, loop: loop)
+            let reason = try await self.failure(of: stranger, at: server.port)
             guard case .untrustedCertificate(let certificate)? = reason else {
                 Issue.record("\(String(describing: reason))")
                 return
@@ -47,10 +46,10 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func anotherHostnameIsNamed(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop, certificate: "other")
-            let reason = try await self.failure(of: try target(), at: server.port, loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func anotherHostnameIsNamed() async throws {
+            let server = try TestServer(certificate: "other")
+            let reason = try await self.failure(of: try target(), at: server.port)
             guard case .untrustedCertificate(let certificate)? = reason else {
                 Issue.record("\(String(describing: reason))")
                 return
@@ -119,28 +118,24 @@ extension TransportTests {
             #expect(throws: TransportError.self) { try ServerCertificates([noChain]) }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func aSilentServerTimesOut(loop: TransportConfiguration.Loop) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func aSilentServerTimesOut() async throws {
             let (listener, port) = try listenOnLoopback()
             let reason = try await self.failure(
                 of: try target(),
                 at: port,
-                loop: loop,
                 timeoutSeconds: 1
             )
             #expect(reason == .timedOut)
             close(listener)
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func aServerThatNeverAnswersTheUpgradeTimesOut(
-            loop: TransportConfiguration.Loop
-        ) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func aServerThatNeverAnswersTheUpgradeTimesOut() async throws {
             let server = try RawServer(answer: "HTTP/1.1 101 Sw")
             let reason = try await self.failure(
                 of: try target(),
                 at: server.port,
-                loop: loop,
                 timeoutSeconds: 1
             )
             #expect(reason == .timedOut)
@@ -177,10 +172,9 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func aRefusalReachesTheClient(loop: TransportConfiguration.Loop) async throws {
+        @Test(.timeLimit(.minutes(1)))
+        func aRefusalReachesTheClient() async throws {
             let server = try TestServer(
-                loop: loop,
                 refusal: { request in
                     #expect(request.peer == "test")
                     #expect(request.field("host") == "edge.test")
@@ -195,7 +189,7 @@ extension TransportTests {
             )
             let path = TransportConfiguration.path + "?a=b"
             let bad = try target(path: path, fields: [("Authorization", "none")])
-            let reason = try await self.failure(of: bad, at: server.port, loop: loop)
+            let reason = try await self.failure(of: bad, at: server.port)
             #expect(
                 reason
                     == .refused(
@@ -207,7 +201,7 @@ extension TransportTests {
                         )
                     )
             )
-            let client = try makeClient(loop: loop)
+            let client = try makeClient()
             let peer = TestPeer()
             let good = try target(path: path, fields: [("X-Ticket", "good")])
             client.connect(socket: try dial(server.port), to: good, handler: peer)

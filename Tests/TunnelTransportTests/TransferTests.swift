@@ -8,10 +8,10 @@ import Testing
 extension TransportTests {
     @Suite(.serialized)
     struct Transfer {
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func everyByteComesBackOnceAndInOrder(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func everyByteComesBackOnceAndInOrder() async throws {
+            let server = try TestServer()
+            let client = try makeClient()
             let sent = randomMessages(1500, seed: 7)
             let peer = TestPeer(sending: sent)
             client.connect(socket: try dial(server.port), to: try target(), handler: peer)
@@ -21,10 +21,10 @@ extension TransportTests {
             #expect(peer.closedCount == 1)
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func manySmallMessagesOnSeveralConnections(loop: TransportConfiguration.Loop) async throws {
-            let server = try TestServer(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func manySmallMessagesOnSeveralConnections() async throws {
+            let server = try TestServer()
+            let client = try makeClient()
             let peers = (0..<8).map { index in
                 TestPeer(sending: (0..<500).map { [UInt8(index), UInt8(truncatingIfNeeded: $0)] })
             }
@@ -39,21 +39,19 @@ extension TransportTests {
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func adoptsASocketWhoseClientHelloWasPeekedAt(loop: TransportConfiguration.Loop)
+        @Test(.timeLimit(.minutes(1)))
+        func adoptsASocketWhoseClientHelloWasPeekedAt()
             async throws
         {
-            let server = try TestServer(loop: loop, peeks: true)
+            let server = try TestServer(peeks: true)
             for _ in 0..<10 { try await expectEcho(server) }
             server.stop()
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func certificatesAreReplacedUnderLiveConnections(
-            loop: TransportConfiguration.Loop
-        ) async throws {
-            let server = try TestServer(loop: loop)
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func certificatesAreReplacedUnderLiveConnections() async throws {
+            let server = try TestServer()
+            let client = try makeClient()
             let before = TestPeer(sending: [[1]])
             client.connect(socket: try dial(server.port), to: try target(), handler: before)
             #expect(await before.messages(1) == [[1]])
@@ -102,9 +100,9 @@ extension TransportTests {
         }
 
         /// Every wake is followed by a look at the queue: nothing posted is left lying.
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func wakesFromManyThreadsAreNeverLost(loop: TransportConfiguration.Loop) async throws {
-            let client = try makeClient(loop: loop)
+        @Test(.timeLimit(.minutes(1)))
+        func wakesFromManyThreadsAreNeverLost() async throws {
+            let client = try makeClient()
             let done = Counter()
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 {
@@ -138,10 +136,9 @@ extension TransportTests {
         }
 
         /// Wakes reach the driver, and deadlines come without a wake.
-        @Test(.timeLimit(.minutes(1)), arguments: TransportTests.loops)
-        func theDriverIsWokenByCallsAndDeadlines(loop: TransportConfiguration.Loop) async throws {
-            var configuration = TransportConfiguration()
-            configuration.loop = loop
+        @Test(.timeLimit(.minutes(1)))
+        func theDriverIsWokenByCallsAndDeadlines() async throws {
+            let configuration = TransportConfiguration()
             let transport = try TunnelTransport(configuration, logger: .init(label: "test"))
             let driver = CountingDriver(interval: 2_000_000)
             let counts = driver.wokenTimes

@@ -4,6 +4,4 @@ import Testing
 
 /// All tests of the transport; one at a time, for they count the process's file descriptors.
 @Suite(.serialized)
-struct TransportTests {
-    static let loops: [TransportConfiguration.Loop] = [.poll, .uv]
-}
+struct TransportTests {}

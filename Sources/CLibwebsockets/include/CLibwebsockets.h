@@ -10,7 +10,6 @@
 
 typedef struct lws *culvert_socket;            // one connection, as libwebsockets sees it
 typedef struct culvert_loop *culvert_loop_ref; // one lws context and its event loop
-typedef struct culvert_reader *culvert_reader_ref; // a connection that is read past libwebsockets
 typedef struct culvert_identities *culvert_identities_ref; // server certificates with keys
 typedef struct x509_store_st *culvert_trust_ref;           // certificates a client believes
 
@@ -27,7 +26,6 @@ typedef enum {
     CULVERT_APPEND_HEADERS,  // client: bytes = char **position, length = room there
     CULVERT_OPENED,
     CULVERT_RECEIVED,        // bytes, length: a piece of a message
-    CULVERT_READABLE,        // culvert_read may have something; `socket` is not the connection's
     CULVERT_WRITABLE,
     CULVERT_PEER_CLOSED,     // bytes, length: the close frame's payload
     CULVERT_CONNECT_FAILED,  // client: bytes, length: libwebsockets' own words
@@ -39,7 +37,6 @@ typedef int (*culvert_on_event)(void *owner, culvert_socket socket, uintptr_t id
                                 culvert_event event, void *bytes, size_t length);
 
 typedef struct {
-    bool uses_uv;                 // libuv instead of poll()
     bool initialises_tls;         // exactly one loop of the process
     bool accepts;                 // whether culvert_adopt will be used
     unsigned maximum_connections; // beyond it adoption and connecting fail
@@ -54,15 +51,24 @@ typedef struct {
 // --- loop.c ---
 void culvert_log_to(void (*emit)(int level, const char *line)); // process-wide
 culvert_loop_ref culvert_loop_create(const culvert_loop_options *options);
-// Serves what is ready, waiting for it when `may_block`; false when the loop is broken.
-bool culvert_loop_turn(culvert_loop_ref loop, bool may_block);
-void culvert_loop_wake(culvert_loop_ref loop); // any thread: ends a turn that blocks
-// Has lws look at its sockets and timers in the next turn, after calls that it was not part of.
+enum {
+    CULVERT_SERVICE = 0,         // no connection's id: libwebsockets itself has something to do
+    CULVERT_READY_AT_ONCE = 64,
+};
+// Waits for at most so long (-1: without limit) and stores who is ready: CULVERT_SERVICE, or the id of
+// a connection that culvert_read may have something of. Their number; none when it was woken. The
+// only call, but for culvert_loop_wake, that may go on beside others of the same loop.
+int culvert_loop_wait(culvert_loop_ref loop, int milliseconds, uintptr_t *ready, int room);
+void culvert_loop_wake(culvert_loop_ref loop); // any thread: ends a wait
+void culvert_loop_service(culvert_loop_ref loop); // runs what libwebsockets has to do; does not wait
+// Whether it has something to do, or to tell the kernel, before the next wait.
+bool culvert_loop_wants_service(culvert_loop_ref loop);
+// Milliseconds until it will have; -1: nothing is planned.
+int culvert_loop_patience(culvert_loop_ref loop);
+// Has lws look at its sockets and timers in the next service, after calls that it was not part of.
 void culvert_loop_service_again(culvert_loop_ref loop);
-// The next blocking turn ends after this long at the latest; negative: no limit. Within 1 ms.
-void culvert_loop_set_deadline(culvert_loop_ref loop, int64_t microseconds);
-// Frees everything under poll(). With libuv the context stays allocated: destroying it closes a
-// file descriptor number twice, which by then can be somebody else's.
+// The context stays allocated: destroying it closes a file descriptor number twice, which by then can
+// be somebody else's.
 void culvert_loop_destroy(culvert_loop_ref loop);
 
 // --- socket.c ---
@@ -103,17 +109,16 @@ culvert_position culvert_received_position(culvert_socket socket);
 
 // Takes reading away from lws, whose client looks at every byte by itself (80 instructions for each,
 // more than nine tenths of a connector's work in an upload), and whose server takes unmasked frames.
-// From here on CULVERT_READABLE comes for `id`, and whoever reads parses the WebSocket frames. Only
-// between turns, and when lws has consumed all it has read, up to the end of a frame. NULL: no memory,
-// or OpenSSL still holds something; all stays as it was.
-culvert_reader_ref culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id);
+// From here on culvert_loop_wait says when there is something, and whoever reads parses the WebSocket
+// frames. Only when lws has consumed all it has read, up to the end of a frame. False: no memory, or
+// OpenSSL still holds something; all stays as it was.
+bool culvert_read_directly(culvert_loop_ref loop, culvert_socket socket, uintptr_t id);
+void culvert_stop_reading(culvert_loop_ref loop, culvert_socket socket);
 // What has come, of one TLS record at most, to be changed at will; valid until the next call. 0: nothing
 // now, -1: the end.
 int culvert_read(culvert_loop_ref loop, culvert_socket socket, void **bytes);
-// OpenSSL holds bytes of the next record, for which no CULVERT_READABLE will come.
+// OpenSSL holds bytes of the next record, which no wait knows of.
 bool culvert_has_unread(culvert_socket socket);
-// The socket is over; the reader is invalid after this.
-void culvert_stop_reading(culvert_reader_ref reader);
 
 // Answers an upgrade that is being refused; `response` has room in front as for culvert_write.
 int culvert_respond(culvert_socket socket, uint8_t *response, size_t length);

@@ -7,7 +7,7 @@ package import TunnelWire
 
 /// The connector's side of a tunnel: one session, over one link after another.
 ///
-/// SAFETY: `current` and `isDraining` belong to the transport's thread; the rest is constant.
+/// SAFETY: `current` and `isDraining` belong to the transport's turns; the rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
     package let host: SessionHost
     package let identity: TunnelIdentity
@@ -67,7 +67,7 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     }
 
     /// Any thread: asks the edge for no more streams; `completion` comes when all that were under
-    /// way are over and the edge has all of them, on the transport's thread.
+    /// way are over and the edge has all of them, in a turn of the transport.
     package func drain(completion: @escaping @Sendable () -> Void) {
         self.host.execute {
             self.isDraining = true
@@ -103,7 +103,7 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         }
     }
 
-    // MARK: Logins, on the transport's thread
+    // MARK: Logins, in a turn of the transport
 
     /// The LOGIN for a challenge that has just come. The old link, if it is still there, is left:
     /// what this says of the session must stay true.

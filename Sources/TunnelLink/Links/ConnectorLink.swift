@@ -3,7 +3,7 @@ internal import TunnelSession
 package import TunnelTransport
 package import TunnelWire
 
-/// What becomes of one link of a connector; told on the transport's thread.
+/// What becomes of one link of a connector; told in a turn of the transport.
 package enum LinkEvent: Sendable {
     /// The edge let the connector in; requests may come.
     case welcomed(Welcome)
@@ -28,7 +28,7 @@ extension LinkFailure: CustomStringConvertible {
     }
 }
 
-/// A connector's end of one link: the login, then the session's frames. On the transport's thread.
+/// A connector's end of one link: the login, then the session's frames. In a turn of the transport.
 final class ConnectorLink: TunnelConnectionHandler {
     /// An edge that has not answered the login by then is left.
     private static let loginTimeout = Interval.seconds(10)

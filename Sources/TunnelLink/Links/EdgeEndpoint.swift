@@ -32,7 +32,7 @@ package protocol SessionAuthority: AnyObject, Sendable {
 
 /// The edge's side of all tunnels: adopts sockets, logs connectors in, keeps and resumes sessions.
 ///
-/// SAFETY: `sessions` and `isDraining` belong to the transport's thread; the rest is constant.
+/// SAFETY: `sessions` and `isDraining` belong to the transport's turns; the rest is constant.
 package final class EdgeEndpoint: @unchecked Sendable {
     /// Sessions at once; beyond it a login is refused as overloaded. Default 10,000.
     package static let maximumSessions = 10_000
@@ -116,7 +116,7 @@ package final class EdgeEndpoint: @unchecked Sendable {
         }
     }
 
-    // MARK: Logins, on the transport's thread
+    // MARK: Logins, in a turn of the transport
 
     struct Admission {
         var driver: SessionDriver

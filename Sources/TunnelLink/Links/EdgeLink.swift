@@ -4,7 +4,7 @@ internal import TunnelSession
 internal import TunnelTransport
 internal import TunnelWire
 
-/// An edge's end of one link: the login, then a session's frames. On the transport's thread.
+/// An edge's end of one link: the login, then a session's frames. In a turn of the transport.
 final class EdgeLink: TunnelConnectionHandler {
     /// A connector that has not logged in by then is dropped.
     private static let loginTimeout = Interval.seconds(10)

@@ -32,7 +32,7 @@ package final class StreamCount: Sendable {
 /// One session beside what carries it: the current link on one side, streams on event loops on the
 /// other.
 ///
-/// SAFETY: `session`, `link` and what is private belong to the transport's thread; `load` and
+/// SAFETY: `session`, `link` and what is private belong to the transport's turns; `load` and
 /// `availability` are atomic; the rest is constant.
 package final class SessionDriver: @unchecked Sendable {
     package let id: SessionID
@@ -47,7 +47,7 @@ package final class SessionDriver: @unchecked Sendable {
     private var isDirty = false
     private var isLookedAfter = false
     private var pace = LinkPace()
-    /// Told once, on the transport's thread, when the session is over.
+    /// Told once, in a turn of the transport, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
     var onAvailability: ((SessionAvailability) -> Void)?
 
@@ -98,10 +98,10 @@ package final class SessionDriver: @unchecked Sendable {
         self.onAvailability?(new)
     }
 
-    /// Calls `work` on the transport's thread if the session is without a link `delay` from now; not
+    /// Calls `work` in a turn of the transport if the session is without a link `delay` from now; not
     /// twice in that time.
     ///
-    /// On the transport's thread.
+    /// In a turn of the transport.
     package func ifAway(after delay: Interval, _ work: @escaping (SessionDriver) -> Void) {
         guard !self.isLookedAfter else { return }
         self.isLookedAfter = true
@@ -112,7 +112,7 @@ package final class SessionDriver: @unchecked Sendable {
         }
     }
 
-    /// Lets the streams' owners know that they might do better elsewhere. On the transport's thread.
+    /// Lets the streams' owners know that they might do better elsewhere. In a turn of the transport.
     package func announceAbsence() {
         for stream in self.session.openStreams { self.deliver(stream) { .away($0) } }
     }

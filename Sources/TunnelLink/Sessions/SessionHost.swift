@@ -8,7 +8,7 @@ internal import TunnelWire
 /// All sessions that one transport carries, and the traffic between its thread and the event loops.
 ///
 /// SAFETY: `commands` is behind a lock; `transport` and `bridges` are set before the transport
-/// starts and constant from then on; the rest belongs to the transport's thread.
+/// starts and constant from then on; the rest belongs to the transport's turns.
 package final class SessionHost: TransportDriver, @unchecked Sendable {
     package let logger: Logger
     private let commands = Mutex<[LoopBridge.Command]>([])
@@ -44,6 +44,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
 
     /// Any thread: takes a batch of commands, and leaves the array empty.
     func submit(_ batch: inout [LoopBridge.Command]) {
+        let isLight = self.isLight(batch)
         let needsWake = self.commands.withLock {
             guard $0.isEmpty else {
                 $0.append(contentsOf: batch)
@@ -53,10 +54,29 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
             return true
         }
         batch.removeAll(keepingCapacity: true)
-        if needsWake { self.transport?.wake() }
+        guard needsWake else { return }
+        if isLight {
+            self.transport?.serveOrWake()
+        } else {
+            self.transport?.wake()
+        }
     }
 
-    /// Any thread: runs `work` on the transport's thread.
+    /// Beyond this the other thread had better do its part beside the loop's.
+    private static let lightStreams = 2
+    private static let lightCommands = 4
+    private static let lightBytes = 4 << 10
+
+    /// Whether sending `batch` costs less than to have it sent: when little goes on, the switches of
+    /// threads are most of what a request takes.
+    private func isLight(_ batch: [LoopBridge.Command]) -> Bool {
+        guard batch.count <= Self.lightCommands else { return false }
+        let streams = self.bridges.reduce(0) { $0 + $1.load.count }
+        guard streams <= Self.lightStreams else { return false }
+        return batch.reduce(0) { $0 + $1.byteCount } <= Self.lightBytes
+    }
+
+    /// Any thread: runs `work` in a turn of the transport.
     package func execute(_ work: @escaping @Sendable () -> Void) {
         self.transport?.execute(work)
     }
@@ -119,7 +139,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         self.timer = self.timer.map { min($0, deadline) } ?? deadline
     }
 
-    /// Runs `work` on the transport's thread at `due`.
+    /// Runs `work` in a turn of the transport at `due`.
     func schedule(at due: Instant, _ work: @escaping () -> Void) {
         self.tasks.append((due, work))
         self.note(due)
@@ -155,6 +175,15 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
 }
 
 extension LoopBridge.Command {
+    fileprivate var byteCount: Int {
+        switch self {
+        case .open(_, let bytes), .head(_, let bytes), .data(_, let bytes),
+            .trailers(_, let bytes):
+            bytes.readableBytes
+        case .end, .consumed, .reset, .release: 0
+        }
+    }
+
     fileprivate var driver: SessionDriver {
         switch self {
         case .open(let stream, _), .head(let stream, _), .data(let stream, _),

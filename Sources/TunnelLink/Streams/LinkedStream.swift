@@ -189,7 +189,7 @@ final class LinkedStream: TunnelStream {
 
 /// What the session's thread keeps of a stream.
 ///
-/// SAFETY: `session` belongs to the transport's thread, `isFinished` to the stream's event loop, or to
+/// SAFETY: `session` belongs to the transport's turns, `isFinished` to the stream's event loop, or to
 /// whoever has let go of the stream last; the rest is constant.
 final class StreamPort: @unchecked Sendable {
     let driver: SessionDriver

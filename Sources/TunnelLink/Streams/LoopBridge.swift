@@ -6,7 +6,7 @@ internal import TunnelWire
 /// Carries what streams of one event loop say to the transport's thread, and what it answers, in
 /// batches: one lock and at most one wake-up for each batch and direction.
 ///
-/// SAFETY: `deliveries` belongs to the transport's thread, all else that changes to the event loop, but
+/// SAFETY: `deliveries` belongs to the transport's turns, all else that changes to the event loop, but
 /// for `inbox`, which is behind a lock.
 package final class LoopBridge: @unchecked Sendable {
     /// What the transport's thread tells the loop.
@@ -133,7 +133,7 @@ package final class LoopBridge: @unchecked Sendable {
         acceptor.accept(stream)
     }
 
-    // MARK: On the transport's thread
+    // MARK: In a turn of the transport
 
     /// Adds to the batch; true when it is the batch's first.
     func add(_ delivery: Delivery) -> Bool {

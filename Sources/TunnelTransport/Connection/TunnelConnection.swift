@@ -1,7 +1,7 @@
 import CLibwebsockets
 import Glibc
 
-/// One WebSocket over TLS. Confined to its transport's thread.
+/// One WebSocket over TLS. Confined to its transport's turns, see ``TunnelTransport``.
 package final class TunnelConnection {
     enum Phase {
         /// TLS or the upgrade is under way.
@@ -26,8 +26,8 @@ package final class TunnelConnection {
     /// Nil before libwebsockets made it and after it freed it.
     var socket: culvert_socket?
     var handler: (any TunnelConnectionHandler)?
-    /// Reading past libwebsockets: what says when, and what takes the frames apart.
-    var reading: (reader: culvert_reader_ref, frames: WebSocketFrameReader)?
+    /// Takes the frames apart while the connection is read past libwebsockets.
+    var frames: WebSocketFrameReader?
     var hasReadDirectly = false
     /// In the loop's list of connections to go on reading from.
     var hasUnread = false

@@ -1,4 +1,4 @@
-/// The owner of one connection. All calls come on the transport's thread, never nested in another
+/// The owner of one connection. All calls come in a turn of the transport, never nested in another
 /// call to the same connection's handler, and never after `closed`.
 package protocol TunnelConnectionHandler: AnyObject {
     /// The upgrade is done: messages may flow.

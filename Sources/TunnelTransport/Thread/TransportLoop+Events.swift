@@ -3,7 +3,7 @@ import Logging
 
 /// Where libwebsockets calls in; `owner` is the `TransportLoop`, alive until its `finish` returns.
 let onTransportEvent: culvert_on_event = { owner, socket, id, event, bytes, length in
-    guard let owner else { return 0 }
+    guard let owner, let socket else { return 0 }
     let loop = Unmanaged<TransportLoop>.fromOpaque(owner).takeUnretainedValue()
     return loop.handle(event, on: socket, id: UInt(id), bytes, length)
 }
@@ -13,7 +13,7 @@ let onTransportEvent: culvert_on_event = { owner, socket, id, event, bytes, leng
 extension TransportLoop {
     func handle(
         _ event: culvert_event,
-        on socket: culvert_socket?,
+        on socket: culvert_socket,
         id: UInt,
         _ bytes: UnsafeMutableRawPointer?,
         _ length: Int
@@ -21,12 +21,6 @@ extension TransportLoop {
         guard let connection = self.connections[id] else {
             return event == CULVERT_UPGRADE_ASKED || event == CULVERT_ANSWER_RECEIVED ? -1 : 0
         }
-        if event == CULVERT_READABLE {
-            self.readable(connection)
-            return 0
-        }
-        // Of the sockets that only say when to read, nothing else is of interest.
-        guard let socket, connection.socket ?? socket == socket else { return 0 }
         switch event {
         case CULVERT_RECEIVED:
             return self.received(
@@ -127,8 +121,6 @@ extension TransportLoop {
         _ connection: TunnelConnection,
         _ socket: culvert_socket
     ) -> CInt {
-        // This thread will look at its bell before it sleeps again: spare others the wake-up.
-        if self.mailbox.wakeUp() { self.wasRung = true }
         guard connection.phase == .open, let handler = connection.handler else { return 0 }
         let position = culvert_received_position(socket)
         guard position.is_binary else {

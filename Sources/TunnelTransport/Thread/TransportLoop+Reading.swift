@@ -17,30 +17,26 @@ extension TransportLoop {
         let challenges = connection.role == .client ? 1 : 0
         guard let handle, connection.phase == .open,
             connection.receivedMessages == challenges, connection.messageBytes == 0,
-            let reader = culvert_read_directly(handle, socket, connection.id)
+            culvert_read_directly(handle, socket, connection.id)
         else { return }
-        let frames = WebSocketFrameReader(
+        connection.frames = WebSocketFrameReader(
             peer: connection.role == .client ? .server : .client,
             maximumMessageBytes: self.configuration.maximumMessageBytes
         )
-        connection.reading = (reader, frames)
         connection.hasReadDirectly = true
         self.needsService = true
     }
 
     /// The connection is over: nobody is told any more when there is something to read.
     func stopReading(_ connection: TunnelConnection) {
-        guard let reading = connection.reading else { return }
-        connection.reading = nil
-        culvert_stop_reading(reading.reader)
-        self.needsService = true
+        guard connection.frames != nil else { return }
+        connection.frames = nil
+        if let handle, let socket = connection.socket { culvert_stop_reading(handle, socket) }
     }
 
     func readable(_ connection: TunnelConnection) {
-        // This thread will look at its bell before it sleeps again: spare others the wake-up.
-        if self.mailbox.wakeUp() { self.wasRung = true }
         for _ in 0..<Self.recordsPerEvent {
-            guard let handle, let socket = connection.socket, connection.reading != nil else {
+            guard let handle, let socket = connection.socket, connection.frames != nil else {
                 return
             }
             var start: UnsafeMutableRawPointer?
@@ -78,7 +74,7 @@ extension TransportLoop {
     ) {
         var position = 0
         while connection.phase == .open,
-            let event = connection.reading?.frames.next(bytes, at: &position)
+            let event = connection.frames?.next(bytes, at: &position)
         {
             switch event {
             case .data(let range, let endsMessage):

@@ -15,11 +15,16 @@ extension TransportLoop {
         if wasRung {
             for job in self.mailbox.takeJobs() { job(self) }
         }
+        self.expireHandshakes()
+        self.serveDriver(wakes: wasRung)
+    }
+
+    /// Has the driver say what is to be sent, sends it, and lets the driver tell its other threads.
+    func serveDriver(wakes: Bool) {
         if let driver {
             let isDue = driver.nextDeadline.map { $0 <= self.now } ?? false
-            if wasRung || isDue { driver.transportWoke(now: self.now) }
+            if wakes || isDue { driver.transportWoke(now: self.now) }
         }
-        self.expireHandshakes()
         self.serveMarked()
         if let driver {
             driver.transportTurnEnded(now: self.now)
@@ -27,7 +32,7 @@ extension TransportLoop {
         }
         if self.needsService, let handle {
             self.needsService = false
-            if self.configuration.usesUV { culvert_loop_service_again(handle) }
+            culvert_loop_service_again(handle)
         }
     }
 

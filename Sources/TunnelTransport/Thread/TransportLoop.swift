@@ -1,9 +1,13 @@
 import CLibwebsockets
 import Glibc
 import Logging
+import Synchronization
 
-/// Everything that is confined to a transport's thread: the libwebsockets context, the connections
-/// and what is due when a turn ends.
+/// Everything that is confined to a transport's turns: the libwebsockets context, the connections and
+/// what is due when a turn ends.
+///
+/// A turn is what happens between two waits. The transport's thread has it, or while that waits,
+/// another thread that sends a little and does not want to wait for two switches of threads.
 final class TransportLoop {
     let configuration: TransportConfiguration
     let mailbox: TransportMailbox
@@ -28,6 +32,12 @@ final class TransportLoop {
     var receivedBytes = 0
     var now: UInt64 = 0
     private(set) var isStopping = false
+    /// When the thread's wait ends by itself.
+    private var waitsUntil = UInt64.max
+    /// Whom the last wait found: `CULVERT_SERVICE` or connections to read from.
+    private let ready = UnsafeMutableBufferPointer<UInt>.allocate(
+        capacity: Int(CULVERT_READY_AT_ONCE)
+    )
     /// A turn that received so much is followed by another at once; any more would be worth waiting
     /// for, and so much at most is handed over together.
     private static let bulkBytes = 8 << 10
@@ -35,7 +45,6 @@ final class TransportLoop {
     /// One message with room in front for its frame header.
     let message: UnsafeMutableRawBufferPointer
     private var handshakes = DeadlineQueue()
-    private var armedDeadline: UInt64?
     private var certificates: ServerCertificates?
 
     init(configuration: TransportConfiguration, logger: Logger) {
@@ -48,14 +57,16 @@ final class TransportLoop {
         )
     }
 
-    deinit { self.message.deallocate() }
+    deinit {
+        self.message.deallocate()
+        self.ready.deallocate()
+    }
 
     /// Makes the libwebsockets context; false when that fails. `self` has to outlive `finish`.
     func prepare(initialisesTLS: Bool) -> Bool {
         let server = self.configuration.server
         let handle = TransportConfiguration.subprotocol.withCString { subprotocol in
             var options = culvert_loop_options()
-            options.uses_uv = self.configuration.usesUV
             options.initialises_tls = initialisesTLS
             options.accepts = server != nil
             options.maximum_connections = CUnsignedInt(self.configuration.maximumConnections)
@@ -81,34 +92,62 @@ final class TransportLoop {
         self.certificates = certificates
     }
 
-    /// The thread's life: turns until told to stop, then `finish`.
-    func run() {
+    /// The thread's life: turns until told to stop, then `finish`. `turn` is held in each.
+    func run(_ turn: borrowing Mutex<Void>) {
         guard let handle else { return }
-        var isHealthy = true
-        while isHealthy {
-            self.endTurn()
-            guard !self.mailbox.isStopping else { break }
-            let isDue = self.armDeadline(handle)
-            let mayBlock = self.mailbox.fallAsleep() && !isDue && self.unread.isEmpty
-            isHealthy = self.takeTurn(handle, mayBlock: mayBlock)
+        var count: CInt = 0
+        while let patience = turn.withLock({ _ in self.takeTurn(handle, count) }) {
+            count = self.wait(handle, milliseconds: patience)
         }
-        if !isHealthy { self.logger.error("the tunnel's event loop failed") }
-        self.finish()
+        turn.withLock { _ in self.finish() }
     }
 
-    /// Serves the sockets. While a socket yields bulk it goes on for some turns, so that the other
-    /// threads get many pieces at once: waking one for each costs more than the piece.
-    private func takeTurn(_ handle: culvert_loop_ref, mayBlock: Bool) -> Bool {
+    private func wait(_ handle: culvert_loop_ref, milliseconds: CInt) -> CInt {
+        culvert_loop_wait(handle, milliseconds, self.ready.baseAddress, CInt(self.ready.count))
+    }
+
+    /// Serves who is ready, and whoever has something to send; how long to wait then, in
+    /// milliseconds, -1 without limit. Nil: the end.
+    ///
+    /// While a socket yields bulk it is read on, so that the other threads get many pieces at once:
+    /// waking one for each costs more than the piece.
+    private func takeTurn(_ handle: culvert_loop_ref, _ count: CInt) -> CInt? {
+        // This thread will look at its bell before it waits again: spare others the wake-up.
+        if self.mailbox.wakeUp() { self.wasRung = true }
         self.receivedBytes = 0
-        var isHealthy = culvert_loop_turn(handle, mayBlock)
-        self.readOn()
+        self.serve(handle, count)
         var goal = Self.bulkBytes
-        while isHealthy, self.receivedBytes >= goal, goal < Self.bytesPerHandOver {
+        while self.receivedBytes >= goal, goal < Self.bytesPerHandOver {
             goal = self.receivedBytes + Self.bulkBytes
-            isHealthy = culvert_loop_turn(handle, false)
-            self.readOn()
+            self.serve(handle, self.wait(handle, milliseconds: 0))
         }
-        return isHealthy
+        self.endTurn()
+        guard !self.mailbox.isStopping else { return nil }
+        let isIdle =
+            self.mailbox.fallAsleep() && self.unread.isEmpty && !culvert_loop_wants_service(handle)
+        return isIdle ? self.patience(handle) : 0
+    }
+
+    private func serve(_ handle: culvert_loop_ref, _ count: CInt) {
+        var needsService = culvert_loop_wants_service(handle)
+        for id in self.ready.prefix(Int(count)) {
+            if id == UInt(CULVERT_SERVICE) {
+                needsService = true
+            } else if let connection = self.connections[id] {
+                self.readable(connection)
+            }
+        }
+        self.readOn()
+        if needsService { culvert_loop_service(handle) }
+    }
+
+    /// What a wake-up would have the thread do, done by another one while the thread waits.
+    func takeLentTurn() {
+        guard let handle, !self.isStopping, self.driver != nil else { return }
+        self.now = monotonicNanoseconds()
+        self.serveDriver(wakes: true)
+        let isEarlier = self.driver?.nextDeadline.map { $0 < self.waitsUntil } ?? false
+        if isEarlier || culvert_loop_wants_service(handle) { self.mailbox.ring() }
     }
 
     /// Ends every connection and takes the context down; afterwards nothing is called back.
@@ -123,12 +162,12 @@ final class TransportLoop {
             culvert_close(socket, 1001, "shutdown", 8)
         }
         // Two turns for close frames that the sockets take at once; nobody is waited for.
-        for _ in 0..<2 { _ = culvert_loop_turn(handle, false) }
+        for _ in 0..<2 { culvert_loop_service(handle) }
         for connection in Array(self.connections.values) {
             if let socket = connection.socket { culvert_abort(socket) }
         }
         culvert_loop_service_again(handle)
-        for _ in 0..<16 where !self.connections.isEmpty { _ = culvert_loop_turn(handle, false) }
+        for _ in 0..<16 where !self.connections.isEmpty { culvert_loop_service(handle) }
         culvert_loop_destroy(handle)
         self.handle = nil
         self.connections = [:]
@@ -206,18 +245,24 @@ final class TransportLoop {
         self.needsService = true
     }
 
-    /// Sets when the next wait has to end; true when that is now.
-    private func armDeadline(_ handle: culvert_loop_ref) -> Bool {
-        let deadline =
-            self.handshakes.first.map { min($0, self.driver?.nextDeadline ?? $0) }
-            ?? self.driver?.nextDeadline
-        if let deadline, deadline <= self.now { return true }
-        guard deadline != self.armedDeadline else { return false }
-        self.armedDeadline = deadline
-        let wait = deadline.map { Int64(clamping: ($0 - self.now) / 1000) } ?? -1
-        culvert_loop_set_deadline(handle, wait)
-        return false
+    /// How long the next wait may be, in milliseconds.
+    private func patience(_ handle: culvert_loop_ref) -> CInt {
+        let ofLibrary = culvert_loop_patience(handle)
+        self.waitsUntil =
+            ofLibrary < 0 ? .max : self.now &+ UInt64(ofLibrary) * Self.nanosecondsPerMillisecond
+        for deadline in [self.handshakes.first, self.driver?.nextDeadline] {
+            if let deadline { self.waitsUntil = min(self.waitsUntil, deadline) }
+        }
+        guard self.waitsUntil < .max else { return -1 }
+        guard self.waitsUntil > self.now else { return 0 }
+        let nanoseconds = self.waitsUntil - self.now
+        return CInt(
+            clamping: (nanoseconds + Self.nanosecondsPerMillisecond - 1)
+                / Self.nanosecondsPerMillisecond
+        )
     }
+
+    private static let nanosecondsPerMillisecond: UInt64 = 1_000_000
 }
 
 /// Deadlines that all lie equally far ahead when they are set, so the first in is the first due.

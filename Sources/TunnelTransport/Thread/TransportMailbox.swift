@@ -57,6 +57,9 @@ final class TransportMailbox: Sendable {
         }
     }
 
+    /// Whether the thread waits, and nobody has rung.
+    var isAsleep: Bool { self.attention.load(ordering: .relaxed) == Attention.asleep }
+
     /// Asks the thread to end.
     func stop() {
         self.contents.withLock { $0.isStopping = true }

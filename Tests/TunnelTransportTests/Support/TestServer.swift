@@ -17,7 +17,6 @@ final class TestServer: Sendable {
     private let acceptorEnded = DispatchSemaphore(value: 0)
 
     init(
-        loop: TransportConfiguration.Loop = .poll,
         certificate: String = "edge",
         handshakeTimeoutSeconds: Int = 15,
         peeks: Bool = false,
@@ -36,7 +35,6 @@ final class TestServer: Sendable {
                 return .success(peer)
             }
         )
-        configuration.loop = loop
         configuration.handshakeTimeoutSeconds = handshakeTimeoutSeconds
         self.peers = box
         self.transport = try TunnelTransport(configuration, logger: Logger(label: "server"))
@@ -109,11 +107,9 @@ func dial(_ port: UInt16) throws -> CInt {
 
 /// A started transport without a server.
 func makeClient(
-    loop: TransportConfiguration.Loop = .poll,
     handshakeTimeoutSeconds: Int = 15
 ) throws -> TunnelTransport {
     var configuration = TransportConfiguration()
-    configuration.loop = loop
     configuration.handshakeTimeoutSeconds = handshakeTimeoutSeconds
     let transport = try TunnelTransport(configuration, logger: Logger(label: "client"))
     transport.start()
