@@ -360,6 +360,13 @@ def silent(request, answer):
     raise Gone
 
 
+def page(request, answer):
+    """/page/NAME: a file beside this program."""
+    path = os.path.join(os.path.dirname(__file__), os.path.basename(request.path))
+    with open(path, "rb") as file:
+        answer.whole("200 OK", file.read(), ("Content-Type", "text/html; charset=utf-8"))
+
+
 def own(request, answer):
     """What the tests ask for directly."""
     words = request.path.split("/")
@@ -385,7 +392,7 @@ ROUTES = {
     "bytes": download, "chunked": download, "early": early, "status": status, "hints": hints,
     "fields": fields, "events": events, "ticks": ticks, "hold": hold, "stall": stall,
     "broken": broken, "refuse": refuse, "cancelled": cancelled, "silent": silent,
-    "long-head": long_head,
+    "long-head": long_head, "page": page,
 }
 
 
