@@ -54,6 +54,34 @@ extension SystemTests {
             #expect(try world.deployment.edge.exit(within: 15) == 0)
         }
 
+        /// A load balancer's address, behind which one edge takes the place of another.
+        @Test(
+            "an edge that drains is left before it is gone: the connector is at its successor first"
+        )
+        func successor() throws {
+            let deployment = try Deployment()
+            let origin = try Origin(in: deployment.directory)
+            let relay = try CutRelay(to: deployment.port)
+            let connector = try deployment.startConnector(to: origin, through: relay.port)
+            let held = try deployment.beginCurl("/hold/successor")
+            try waitFor("the request") { try origin.openRequests().isEmpty ? nil : true }
+            let first = try deployment.replaceEdge()
+            relay.redirect(to: deployment.port)
+            first.signal(SIGTERM)
+            try deployment.edge.line("Connector connected", within: 10)
+            let answer = try deployment.curl("/new")
+            #expect(answer.status == 200, "\(answer.said)\(deployment.logs(connector))")
+            #expect(first.exitStatus() == nil, "the first edge was gone before")
+            try origin.release("successor")
+            let late = try held.finish()
+            #expect(late.status == 200 && late.text == "held by origin", "\(late.said)")
+            #expect(try first.exit(within: 15) == 0)
+            #expect(try deployment.curl("/after").status == 200)
+            #expect(connector.lines("Connected to the edge") == 2)
+            connector.signal(SIGTERM)
+            #expect(try connector.exit(within: 5) == 0)
+        }
+
         @Test("the grace period is the longest a drain takes; a second signal ends it at once")
         func endOfDrain() throws {
             for signals in [1, 2] {

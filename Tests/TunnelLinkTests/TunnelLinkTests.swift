@@ -48,7 +48,7 @@ import TunnelWire
         for await event in events {
             switch event {
             case .welcomed(let welcome): return welcome
-            case .refused, .closed:
+            case .refused, .draining, .closed:
                 Issue.record("\(event)")
                 return nil
             }

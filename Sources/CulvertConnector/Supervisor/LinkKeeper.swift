@@ -97,11 +97,14 @@ package struct LinkKeeper: Sendable {
     private enum Signal: Sendable {
         case link(Int, LinkEvent)
         case networkChanged
+        case tryAgain
     }
 
-    /// From a dial to the moment when no link is left: usually one link. When the machine's network
-    /// changes so that the link's address is not the one to leave from any more, another link is
-    /// dialled beside it, which takes the session over; the old one would be dead, or soon be.
+    /// From a dial to the moment when no link is left: usually one link. Another is dialled beside it
+    /// before it ends: when the machine's network changes so that the link's address is not the one to
+    /// leave from any more (the new one takes the session over; the old one would be dead, or soon be),
+    /// and when the edge drains (what is under way goes on there, what is new goes to the edge that now
+    /// answers at the address).
     private func runLinks() async -> Outcome {
         let (signals, continuation) = AsyncStream.makeStream(of: Signal.self)
         let watch = Task {
@@ -114,23 +117,39 @@ package struct LinkKeeper: Sendable {
         } catch {
             return Outcome(reason: error.description)
         }
+        var schedule = ReconnectSchedule()
         for await signal in signals {
-            switch signal {
-            case .link(let number, let event):
+            if case .link(let number, let event) = signal {
                 self.note(event, of: number, in: &links)
                 if links.isEmpty { return links.outcome }
-            case .networkChanged:
-                guard links.wantsToMove else { continue }
-                self.logger.info("The network has changed, dialling beside the old link")
-                do {
-                    try await self.dial(&links, continuation)
-                } catch {
-                    // The old link may live; if not, its end is noticed.
-                    self.logger.debug("No other link", metadata: ["reason": "\(error)"])
+                if case .welcomed = event { schedule = ReconnectSchedule() }
+                // A failed attempt is not repeated at once.
+                if case .closed = event, links.wantsToMove {
+                    self.tryAgain(after: &schedule, continuation)
+                    continue
                 }
+            }
+            guard links.wantsToMove else { continue }
+            do {
+                try await self.dial(&links, continuation)
+            } catch {
+                // The old link may live; if not, its end is noticed.
+                self.logger.debug("No other link", metadata: ["reason": "\(error)"])
+                self.tryAgain(after: &schedule, continuation)
             }
         }
         return links.outcome
+    }
+
+    private func tryAgain(
+        after schedule: inout ReconnectSchedule,
+        _ continuation: AsyncStream<Signal>.Continuation
+    ) {
+        let delay = schedule.delay(afterLinkOf: nil, now: .now, random: .random(in: 0...1))
+        Task {
+            try await Task.sleep(for: delay)
+            continuation.yield(.tryAgain)
+        }
     }
 
     private func dial(
@@ -157,6 +176,9 @@ package struct LinkKeeper: Sendable {
             )
             self.onState(.connected(welcome))
         case .refused(let refusal): links.outcome.refusal = refusal
+        case .draining:
+            links.leaves(number)
+            self.logger.info("The edge takes no more requests, dialling beside the old link")
         case .closed(let failure): links.closed(number, "\(failure)")
         }
     }
@@ -170,12 +192,29 @@ private struct Outcome {
     var refusal: Refusal?
 }
 
-/// The links under way: at most the one in use and one that is to take over.
+/// The links under way: the one in use, one that is to take over, and those that are left.
 private struct Links {
+    private enum State {
+        /// Not welcomed yet.
+        case pending
+        case inUse
+        /// The edge drains, or another link has taken over.
+        case leaving
+    }
+
     private struct Link {
         let number: Int
         let path: NetworkPath?
-        var isInUse = false
+        var state = State.pending
+
+        /// Whether nothing better can be had by another link.
+        var isGood: Bool {
+            switch self.state {
+            case .pending: true
+            case .inUse: !(self.path?.hasMoved ?? false)
+            case .leaving: false
+            }
+        }
     }
 
     private var links: [Link] = []
@@ -185,15 +224,13 @@ private struct Links {
 
     var isEmpty: Bool { self.links.isEmpty }
 
-    /// Whether the link in use has lost its place in the network, and no other is coming.
-    var wantsToMove: Bool {
-        guard self.links.count == 1, let link = self.links.first, link.isInUse else { return false }
-        return link.path?.hasMoved ?? false
-    }
+    /// Whether each link has lost its place in the network or its edge, and no other is coming.
+    var wantsToMove: Bool { !self.links.contains { $0.isGood } }
 
     /// A further link; its number.
     mutating func add(_ path: NetworkPath?) -> Int {
         self.count += 1
+        self.outcome.refusal = nil
         self.links.append(Link(number: self.count, path: path))
         return self.count
     }
@@ -201,7 +238,13 @@ private struct Links {
     mutating func welcomed(_ number: Int) {
         if self.welcomedAt == nil { self.welcomedAt = .now }
         for index in self.links.indices {
-            self.links[index].isInUse = self.links[index].number == number
+            self.links[index].state = self.links[index].number == number ? .inUse : .leaving
+        }
+    }
+
+    mutating func leaves(_ number: Int) {
+        for index in self.links.indices where self.links[index].number == number {
+            self.links[index].state = .leaving
         }
     }
 

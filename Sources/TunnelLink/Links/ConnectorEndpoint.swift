@@ -5,9 +5,10 @@ package import TunnelSession
 package import TunnelTransport
 package import TunnelWire
 
-/// The connector's side of a tunnel: one session, over one link after another.
+/// The connector's side of a tunnel: one session, over one link after another. While an edge drains
+/// there may be a second one, at the edge that takes its place.
 ///
-/// SAFETY: `current` and `isDraining` belong to the transport's turns; the rest is constant.
+/// SAFETY: `current`, `leaving` and `isDraining` belong to the transport's turns; the rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
     package let host: SessionHost
     package let identity: TunnelIdentity
@@ -17,6 +18,8 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     /// Sent with each LOGIN: `agent`, and each `hostname` asked for.
     private let attributes: HTTPFields
     private var current: SessionDriver?
+    /// Sessions of edges that drain, each with its link, until those edges end them.
+    private var leaving: [SessionDriver] = []
     private var isDraining = false
 
     /// Makes an endpoint that sends `attributes` with each LOGIN and hands requests to `acceptor`.
@@ -71,8 +74,10 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     package func drain(completion: @escaping @Sendable () -> Void) {
         self.host.execute {
             self.isDraining = true
-            self.current?.session.startDraining()
-            self.current?.markDirty()
+            for driver in self.drivers {
+                driver.session.startDraining()
+                driver.markDirty()
+            }
             self.awaitDrained(until: SessionHost.now + Self.drainPatience, completion)
         }
     }
@@ -80,16 +85,19 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     /// How long an edge may take to say that it opens no more streams, when none is under way.
     private static let drainPatience = Interval.seconds(2)
 
+    private var drivers: [SessionDriver] { self.leaving + (self.current.map { [$0] } ?? []) }
+
     private func awaitDrained(
         until patience: Instant,
         _ completion: @escaping @Sendable () -> Void
     ) {
-        guard let current, !current.session.isClosed, !current.session.isDrained else {
-            return completion()
+        let isOver = self.drivers.allSatisfy { driver in
+            if driver.session.isClosed || driver.session.isDrained { return true }
+            // Nothing is under way, and the edge is gone, or does not answer: nothing more will come.
+            let isUnanswered = !driver.session.hasLink || SessionHost.now >= patience
+            return driver.session.streamCount == 0 && isUnanswered
         }
-        // Nothing is under way, and the edge is gone, or does not answer: nothing more will come.
-        let isUnanswered = !current.session.hasLink || SessionHost.now >= patience
-        if current.session.streamCount == 0, isUnanswered { return completion() }
+        if isOver { return completion() }
         self.host.schedule(at: SessionHost.now + .milliseconds(20)) {
             self.awaitDrained(until: patience, completion)
         }
@@ -98,18 +106,21 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     /// Any thread: ends the session for good and tells the edge so.
     package func close(_ code: CloseCode, reason: String) {
         self.host.execute {
-            self.current?.session.close(code, reason: reason)
-            self.current?.markDirty()
+            for driver in self.drivers {
+                driver.session.close(code, reason: reason)
+                driver.markDirty()
+            }
         }
     }
 
     // MARK: Logins, in a turn of the transport
 
     /// The LOGIN for a challenge that has just come. The old link, if it is still there, is left:
-    /// what this says of the session must stay true.
+    /// what this says of the session must stay true. But a session of an edge that drains goes on
+    /// beside a new one.
     func makeLogin(version: UInt8, now: Instant) -> Login {
         var resume: ResumePoint?
-        if let current, !current.session.isClosed {
+        if let current, !current.session.isClosed, !Self.goesOnByItself(current) {
             current.detach(now: now, closing: (LinkCloseStatus.replaced, "moved to another link"))
             resume = ResumePoint(session: current.id, processed: current.session.processed)
         }
@@ -141,8 +152,11 @@ package final class ConnectorEndpoint: @unchecked Sendable {
             return current
         }
         if let old = self.current {
-            old.session.expire()
-            old.markDirty()
+            if Self.goesOnByItself(old) {
+                self.leaving.append(old)
+            } else {
+                self.expire(old)
+            }
         }
         var configuration = self.configuration
         configuration.resumeWindow = .milliseconds(UInt64(welcome.resumeWindowMilliseconds))
@@ -157,10 +171,30 @@ package final class ConnectorEndpoint: @unchecked Sendable {
             ),
             host: self.host
         )
+        driver.onClosed = { [weak self, unowned driver] _ in
+            self?.leaving.removeAll { $0 === driver }
+        }
         self.current = driver
         self.host.add(driver)
         driver.attach(connection)
         if self.isDraining { driver.session.startDraining() }
         return driver
+    }
+
+    /// A link is over that carried `driver`.
+    func linkIsOver(_ driver: SessionDriver, now: Instant) {
+        driver.detach(now: now)
+        // Its edge drained, and takes no other link.
+        if driver !== self.current { self.expire(driver) }
+    }
+
+    private func expire(_ driver: SessionDriver) {
+        driver.session.expire()
+        driver.markDirty()
+    }
+
+    /// Whether the edge has asked to go elsewhere, and serves to the end what is under way.
+    private static func goesOnByItself(_ driver: SessionDriver) -> Bool {
+        driver.session.isPeerDraining && driver.session.hasLink && !driver.session.isClosed
     }
 }

@@ -9,6 +9,9 @@ package enum LinkEvent: Sendable {
     case welcomed(Welcome)
     /// The edge refused the login; ``closed(_:)`` follows.
     case refused(Refusal)
+    /// The edge takes no more requests and asks to go elsewhere. What is under way goes on over this
+    /// link, beside a session that another one may begin.
+    case draining
     /// The link is over, or never came to be. The last event, exactly once.
     case closed(LinkFailure)
 }
@@ -38,6 +41,7 @@ final class ConnectorLink: TunnelConnectionHandler {
     private var io = LinkIO()
     private var login: ConnectorLogin
     private var driver: SessionDriver?
+    private var isDraining = false
     private var failure: WireError?
 
     init(
@@ -86,6 +90,10 @@ final class ConnectorLink: TunnelConnectionHandler {
         if let driver = self.driver {
             guard driver.link === connection else { return }
             try driver.receive(frame, now: now)
+            if driver.session.isPeerDraining, !self.isDraining {
+                self.isDraining = true
+                self.onEvent(.draining)
+            }
             return
         }
         switch try self.login.receive(frame) {
@@ -112,7 +120,9 @@ final class ConnectorLink: TunnelConnectionHandler {
     }
 
     func closed(_ connection: TunnelConnection, reason: TransportCloseReason) {
-        if let driver, driver.link === connection { driver.detach(now: SessionHost.now) }
+        if let driver, driver.link === connection {
+            self.endpoint.linkIsOver(driver, now: SessionHost.now)
+        }
         self.onEvent(.closed(self.failure.map { .protocolError($0) } ?? .transport(reason)))
     }
 }

@@ -15,6 +15,8 @@ final class CutRelay: Sendable {
 
     private struct State {
         var mode = Mode.pass
+        /// The port that connections are relayed to.
+        var target: Int
         /// Raised to cut every connection there is.
         var generation = 0
         /// Bytes to pass before the next cut; nil for none.
@@ -27,12 +29,11 @@ final class CutRelay: Sendable {
     }
 
     let port: Int
-    private let target: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// Starts to relay to a port of loopback.
     init(to target: Int) throws {
-        self.target = target
+        self.state = Mutex(State(target: target))
         let listener = try listeningSocket(port: 0)
         self.port = boundPort(of: listener)
         self.accept(on: listener)
@@ -47,6 +48,9 @@ final class CutRelay: Sendable {
 
     /// Ends every connection there is, now.
     func cut() { self.state.withLock { $0.generation += 1 } }
+
+    /// Relays new connections to another port; those there are go on.
+    func redirect(to target: Int) { self.state.withLock { $0.target = target } }
 
     func become(_ mode: Mode) throws {
         let before = self.state.withLock { state in
@@ -89,7 +93,8 @@ final class CutRelay: Sendable {
         let (generation, mode) = self.state.withLock { ($0.generation, $0.mode) }
         // One that was accepted as the port was closed is refused like the others.
         guard mode != .refuse,
-            let server = mode == .blackHole ? client : connectedSocket(port: self.target)
+            let server = mode == .blackHole
+                ? client : connectedSocket(port: self.state.withLock { $0.target })
         else { return abortSocket(client) }
         self.state.withLock { $0.connections += 1 }
         defer { self.state.withLock { $0.connections -= 1 } }

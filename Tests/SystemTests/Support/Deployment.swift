@@ -97,6 +97,20 @@ final class Deployment {
         (self.edge, self.port, self.plainPort) = try Self.startEdge(self.directory)
     }
 
+    /// Starts another edge beside the one there is, at a port of its own, and visits it from now on.
+    ///
+    /// - Returns: the one before, which goes on.
+    func replaceEdge() throws -> ManagedProcess {
+        let before = self.edge
+        let file = self.directory.text("edge.yml").replacingOccurrences(
+            of: "https: \"\(self.address):\(self.port)\"",
+            with: "https: \"\(self.address):0\""
+        )
+        try self.directory.write(file, to: "edge.yml")
+        try self.restartEdge()
+        return before
+    }
+
     /// Starts a connector and waits until it is connected.
     ///
     /// - Parameters:
