@@ -27,6 +27,7 @@ let certificates = product("X509", "swift-certificates")
 let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let http2 = product("NIOHTTP2", "swift-nio-http2")
+let database = product("GRDB", "GRDB.swift")
 let hpack = product("NIOHPACK", "swift-nio-http2")
 let logging = product("Logging", "swift-log")
 let signals = product("UnixSignals", "swift-service-lifecycle")
@@ -56,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -79,6 +81,7 @@ let package = Package(
                 nio("NIOCore"),
             ]
         ),
+        house("CulvertControl", ["HTTPSemantics", database]),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
         house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
@@ -132,6 +135,7 @@ let package = Package(
             ]
         ),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
+        tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(
             "CulvertConnectorTests",
             [

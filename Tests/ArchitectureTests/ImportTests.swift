@@ -17,6 +17,7 @@ import Testing
             "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "Glibc",
             "Logging", "NIOCore", "Synchronization",
         ],
+        "CulvertControl": ["HTTPSemantics", "Foundation", "GRDB", "Synchronization"],
         "ConfigurationFile": ["HTTPSemantics", "Foundation", "Yams"],
         "StatusServer": [
             "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization", "Foundation",

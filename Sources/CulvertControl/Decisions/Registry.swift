@@ -1,0 +1,140 @@
+package import HTTPSemantics
+
+/// Everything a store holds, in memory, at one revision. A value: whoever decides over it has it to
+/// himself.
+package struct Registry: Sendable {
+    package private(set) var revision: StoreRevision
+    private var records: [StoreKey: StoredRecord] = [:]
+    /// When something of a kind was last written or deleted.
+    private var touched: [StoreKey.Kind: StoreRevision] = [:]
+    private var accounts: [String: AccountID] = [:]
+    private var tunnels: [AccountID: [String: TunnelID]] = [:]
+    private var keys: [TunnelID: Set<[UInt8]>] = [:]
+    private var hostnames: [TunnelID: Set<HostPattern>] = [:]
+    private var tokens: [AccountID: Set<TokenID>] = [:]
+
+    package init(_ snapshot: StoreSnapshot) {
+        self.revision = snapshot.revision
+        self.records.reserveCapacity(snapshot.records.count)
+        for record in snapshot.records { self.write(record) }
+        // Deletions leave no trace in a snapshot.
+        for kind in StoreKey.Kind.allCases { self.touched[kind] = snapshot.revision }
+    }
+
+    /// Goes on to a later revision; earlier changes than its own are ignored.
+    package mutating func apply(_ changes: StoreChanges) {
+        guard changes.revision > self.revision else { return }
+        self.revision = changes.revision
+        for key in changes.deleted {
+            self.delete(key)
+            self.touched[key.kind] = changes.revision
+        }
+        for record in changes.written {
+            self.delete(record.record.key)
+            self.write(record)
+            self.touched[record.record.key.kind] = changes.revision
+        }
+    }
+
+    // MARK: Looking up
+
+    package func account(_ id: AccountID) -> Account? {
+        guard case .account(let account) = self.records[.account(id)]?.record else { return nil }
+        return account
+    }
+
+    package func account(named name: String) -> Account? {
+        self.accounts[name].flatMap { self.account($0) }
+    }
+
+    package func tunnel(_ id: TunnelID) -> Tunnel? {
+        guard case .tunnel(let tunnel) = self.records[.tunnel(id)]?.record else { return nil }
+        return tunnel
+    }
+
+    package func tunnel(named name: String, of owner: AccountID) -> Tunnel? {
+        self.tunnels[owner]?[name].flatMap { self.tunnel($0) }
+    }
+
+    /// The tunnels of an account, by name.
+    package func tunnels(of owner: AccountID) -> [Tunnel] {
+        (self.tunnels[owner] ?? [:]).values.compactMap { self.tunnel($0) }
+            .sorted { $0.name < $1.name }
+    }
+
+    package func key(_ publicKey: [UInt8]) -> TunnelKey? {
+        guard case .key(let key) = self.records[.key(publicKey)]?.record else { return nil }
+        return key
+    }
+
+    package func keys(of tunnel: TunnelID) -> [TunnelKey] {
+        (self.keys[tunnel] ?? []).compactMap { self.key($0) }.sorted { $0.createdAt < $1.createdAt }
+    }
+
+    package func hostname(_ pattern: HostPattern) -> HostnameClaim? {
+        guard case .hostname(let claim) = self.records[.hostname(pattern)]?.record else {
+            return nil
+        }
+        return claim
+    }
+
+    package func hostnames(of tunnel: TunnelID) -> [HostPattern] {
+        (self.hostnames[tunnel] ?? []).sorted { $0.description < $1.description }
+    }
+
+    package func token(_ id: TokenID) -> AccessToken? {
+        guard case .token(let token) = self.records[.token(id)]?.record else { return nil }
+        return token
+    }
+
+    package func tokens(of account: AccountID) -> [AccessToken] {
+        (self.tokens[account] ?? []).compactMap { self.token($0) }
+            .sorted { $0.createdAt < $1.createdAt }
+    }
+
+    package func configuration(of tunnel: TunnelID) -> RemoteConfiguration? {
+        guard case .configuration(let found) = self.records[.configuration(tunnel)]?.record else {
+            return nil
+        }
+        return found
+    }
+
+    /// Every hostname that is claimed, in no order.
+    package var claims: some Sequence<HostnameClaim> {
+        self.hostnames.values.lazy.flatMap { $0 }.compactMap { self.hostname($0) }
+    }
+
+    /// The revision of a key's record; `none` when there is no record.
+    package func revision(of key: StoreKey) -> StoreRevision {
+        self.records[key]?.revision ?? .none
+    }
+
+    /// When something of a kind was last changed, as far as is known: never too early.
+    package func revision(of kind: StoreKey.Kind) -> StoreRevision { self.touched[kind] ?? .none }
+
+    // MARK: Records
+
+    private mutating func write(_ stored: StoredRecord) {
+        self.records[stored.record.key] = stored
+        switch stored.record {
+        case .account(let account): self.accounts[account.name] = account.id
+        case .tunnel(let tunnel): self.tunnels[tunnel.owner, default: [:]][tunnel.name] = tunnel.id
+        case .key(let key): self.keys[key.tunnel, default: []].insert(key.publicKey)
+        case .token(let token): self.tokens[token.account, default: []].insert(token.id)
+        case .hostname(let claim): self.hostnames[claim.tunnel, default: []].insert(claim.pattern)
+        case .configuration: break
+        }
+    }
+
+    private mutating func delete(_ key: StoreKey) {
+        guard let stored = self.records.removeValue(forKey: key) else { return }
+        switch stored.record {
+        case .account(let account): self.accounts[account.name] = nil
+        case .tunnel(let tunnel): self.tunnels[tunnel.owner]?[tunnel.name] = nil
+        case .key(let key): self.keys[key.tunnel]?.remove(key.publicKey)
+        case .token(let token): self.tokens[token.account]?.remove(token.id)
+        case .hostname(let claim): self.hostnames[claim.tunnel]?.remove(claim.pattern)
+        case .configuration: break
+        }
+    }
+}

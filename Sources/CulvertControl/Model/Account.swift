@@ -1,0 +1,50 @@
+package import Foundation
+package import HTTPSemantics
+
+/// Someone who has tunnels.
+package struct Account: Sendable, Equatable {
+    package enum Role: String, Sendable, CaseIterable {
+        /// May do everything, to what others have, too.
+        case admin
+        /// Has tunnels of its own, within a quota and under the suffixes that were granted.
+        case member
+    }
+
+    package let id: AccountID
+    /// 1...64 bytes of letters, digits, `.`, `_`, `-` and `@`; unique.
+    package var name: String
+    package var role: Role
+    /// How many tunnels it may have; no limit for admins.
+    package var maximumTunnels: Int
+    /// It may have hostnames below these, and these themselves.
+    package var suffixes: [NormalizedHost]
+    package var createdAt: Date
+
+    package init(
+        id: AccountID = AccountID(),
+        name: String,
+        role: Role,
+        maximumTunnels: Int = 10,
+        suffixes: [NormalizedHost] = [],
+        createdAt: Date
+    ) {
+        self.id = id
+        self.name = name
+        self.role = role
+        self.maximumTunnels = maximumTunnels
+        self.suffixes = suffixes
+        self.createdAt = createdAt
+    }
+
+    /// Whether a name is one that accounts and tunnels may have.
+    package static func isName(_ name: String) -> Bool {
+        guard (1...64).contains(name.utf8.count) else { return false }
+        return name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "@"): true
+            default: false
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+internal import GRDB
+
+// The file's schema. A migration that was released is never changed, another one follows it.
+extension SQLiteStore {
+    static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(sql: "PRAGMA application_id = \(SQLiteStore.applicationID)")
+            try db.execute(
+                sql: """
+                    CREATE TABLE state (
+                        revision INTEGER NOT NULL,
+                        compacted INTEGER NOT NULL  -- deletions up to this one are forgotten
+                    ) STRICT;
+                    INSERT INTO state VALUES (0, 0);
+
+                    CREATE TABLE account (
+                        key TEXT PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        name TEXT NOT NULL UNIQUE,
+                        role TEXT NOT NULL,
+                        maximum_tunnels INTEGER NOT NULL,
+                        suffixes TEXT NOT NULL,     -- separated by spaces
+                        created_at INTEGER NOT NULL -- milliseconds since 1970, here and below
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE tunnel (
+                        key TEXT PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        owner TEXT NOT NULL,
+                        name TEXT NOT NULL,
+                        created_at INTEGER NOT NULL,
+                        UNIQUE (owner, name)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE key (
+                        key BLOB PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        tunnel TEXT NOT NULL,
+                        label TEXT NOT NULL,
+                        hostnames TEXT,             -- separated by spaces; NULL is all
+                        expires_at INTEGER,
+                        created_at INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE token (
+                        key TEXT PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        account TEXT NOT NULL,
+                        purpose TEXT NOT NULL,
+                        secret_hash BLOB NOT NULL,
+                        label TEXT NOT NULL,
+                        expires_at INTEGER,
+                        created_at INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE hostname (
+                        key TEXT PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        tunnel TEXT NOT NULL,
+                        created_at INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE configuration (
+                        key TEXT PRIMARY KEY,
+                        revision INTEGER NOT NULL,
+                        version INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        changed_at INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE tombstone (
+                        kind TEXT NOT NULL,
+                        key ANY NOT NULL,
+                        revision INTEGER NOT NULL,
+                        PRIMARY KEY (kind, key)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX tombstone_revision ON tombstone (revision);
+
+                    CREATE TABLE audit (
+                        revision INTEGER PRIMARY KEY,
+                        at INTEGER NOT NULL,
+                        actor TEXT NOT NULL,
+                        action TEXT NOT NULL,
+                        subject TEXT NOT NULL,
+                        details TEXT NOT NULL       -- a JSON object of strings
+                    ) STRICT;
+                    """
+            )
+            for kind in StoreKey.Kind.allCases {
+                let table = kind.rawValue
+                try db.execute(sql: "CREATE INDEX \(table)_revision ON \(table) (revision)")
+            }
+        }
+        return migrator
+    }()
+
+    static func migrate(_ database: DatabasePool) throws { try Self.migrator.migrate(database) }
+}

@@ -1,0 +1,36 @@
+/// Where an edge keeps what must outlive it; see the page of this module.
+///
+/// Any thread. Implementations do not decide anything: what may be done is asked of a ``Registry``.
+package protocol ControlStore: Sendable {
+    /// All records, of one revision.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    func snapshot() async throws(StoreError) -> StoreSnapshot
+
+    /// Makes all changes of a transaction, or none; they are kept when this returns.
+    ///
+    /// - Returns: the revision that the transaction made.
+    /// - Throws: `StoreError`; nothing was changed then.
+    @discardableResult
+    func commit(_ transaction: StoreTransaction) async throws(StoreError) -> StoreRevision
+
+    /// What every commit after `revision` changed, whoever made it, in order and without a gap.
+    ///
+    /// Ends with `StoreError.compacted` when that is too long ago, and when its task is cancelled.
+    func changes(after revision: StoreRevision) -> AsyncThrowingStream<StoreChanges, any Error>
+
+    /// The audit trail, latest first.
+    ///
+    /// - Parameters:
+    ///   - revision: entries of before this revision only.
+    ///   - limit: how many at most.
+    func audit(
+        before revision: StoreRevision,
+        limit: Int
+    ) async throws(StoreError) -> [(revision: StoreRevision, entry: AuditEntry)]
+
+    /// Copies everything, of one revision, to a new file of this machine, while commits go on.
+    ///
+    /// - Throws: `StoreError`; the file is not there then. One that exists is never written over.
+    func backUp(to path: String) async throws(StoreError)
+}
