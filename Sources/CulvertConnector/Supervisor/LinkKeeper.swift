@@ -130,6 +130,9 @@ package struct LinkKeeper: Sendable {
                 }
             }
             guard links.wantsToMove else { continue }
+            if case .networkChanged = signal {
+                self.logger.info("The network has changed, dialling beside the old link")
+            }
             do {
                 try await self.dial(&links, continuation)
             } catch {

@@ -24,6 +24,8 @@ package protocol ControlStore: Sendable {
     /// - Parameters:
     ///   - revision: entries of before this revision only.
     ///   - limit: how many at most.
+    /// - Returns: each commit's entry with the revision it made.
+    /// - Throws: `StoreError.unavailable`.
     func audit(
         before revision: StoreRevision,
         limit: Int
