@@ -28,6 +28,7 @@ let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let http2 = product("NIOHTTP2", "swift-nio-http2")
 let database = product("GRDB", "GRDB.swift")
+let heap = product("HeapModule", "swift-collections")
 let hpack = product("NIOHPACK", "swift-nio-http2")
 let logging = product("Logging", "swift-log")
 let signals = product("UnixSignals", "swift-service-lifecycle")
@@ -77,8 +78,8 @@ let package = Package(
         house(
             "TunnelLink",
             [
-                "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", crypto, logging,
-                nio("NIOCore"),
+                "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", crypto, heap,
+                logging, nio("NIOCore"),
             ]
         ),
         house("CulvertControl", ["HTTPSemantics", database]),

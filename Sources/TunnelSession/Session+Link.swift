@@ -90,8 +90,17 @@ extension Session {
         return deadline
     }
 
+    /// The edge asks all the time, and a connector when it is not asked any more: one of the two is
+    /// enough to tell both, and a thousand connectors that idle make half the work.
     private var nextPing: Instant {
-        (self.link.lastPing ?? self.link.since) + self.configuration.pingInterval
+        let last = self.link.lastPing ?? self.link.since
+        let interval = self.configuration.pingInterval
+        return switch self.role {
+        case .edge: last + interval
+        case .connector:
+            max(last, self.link.lastReceived)
+                + Interval(nanoseconds: interval.nanoseconds / 2 * 3)
+        }
     }
 
     /// Does what is due by now; afterwards look at ``wantsToSend(now:)`` and ``takeEvents()``.

@@ -24,7 +24,8 @@ package struct SessionConfiguration: Sendable {
     /// reader has taken nothing for so long are reset, `over-limit`, until half of it is free.
     /// Default 5 s.
     package var stallTimeout = Interval.seconds(5)
-    /// A PING goes out this long after the last one, or after the last receipt. Default 5 s.
+    /// The edge's next PING goes out this long after the last one; a connector's, half as long again
+    /// after it last heard anything. Default 5 s.
     package var pingInterval = Interval.seconds(5)
     /// A link on which nothing arrived for so long is dead. Default 15 s.
     package var livenessTimeout = Interval.seconds(15)

@@ -15,7 +15,7 @@ import Testing
         "TunnelTransport": ["CLibwebsockets", "Glibc", "Logging", "Synchronization"],
         "TunnelLink": [
             "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "Glibc",
-            "Logging", "NIOCore", "Synchronization",
+            "HeapModule", "Logging", "NIOCore", "Synchronization",
         ],
         "CulvertControl": ["HTTPSemantics", "Foundation", "GRDB", "Synchronization"],
         "ConfigurationFile": ["HTTPSemantics", "Foundation", "Yams"],

@@ -234,6 +234,25 @@ import TunnelWire
         #expect(desk.receive(.pong(1), .pong(2), .pong(3)) == [])
     }
 
+    /// What the edge asks tells the connector, too.
+    @Test func aConnectorPingsWhenItIsNotPinged() {
+        let desk = Desk(.connector, quiet: false)
+        #expect(desk.send() == ["PING =1"])
+        for number in 1...10 {
+            desk.pass(.seconds(5))
+            #expect(desk.receive(.ping(UInt64(number))) == [])
+            #expect(desk.send() == ["PONG =\(number)"])
+        }
+        desk.pass(.milliseconds(7_499))
+        #expect(desk.send() == [])
+        desk.pass(.milliseconds(1))
+        #expect(desk.send() == ["PING =2"])
+        desk.pass(.milliseconds(7_499))
+        #expect(desk.events() == [])
+        desk.pass(.milliseconds(1))
+        #expect(desk.events() == ["linkIsDead"])
+    }
+
     @Test func aSilentLinkIsDeadAfterFifteenSeconds() {
         let desk = Desk(.edge)
         for _ in 0..<2 {

@@ -20,7 +20,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var batch: [LoopBridge.Command] = []
     private var dirty: [SessionDriver] = []
     private var filledBridges: [LoopBridge] = []
-    private var timer: Instant?
+    private var deadlines = DeadlineTable<ObjectIdentifier>()
     private var isTurnOver = false
     private var tasks: [(due: Instant, work: () -> Void)] = []
 
@@ -94,7 +94,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         for command in self.batch { command.driver.apply(command, now: now) }
         self.batch.removeAll(keepingCapacity: true)
         self.settle(now: now)
-        if let timer = self.timer, now >= timer { self.fireTimers(now: now) }
+        if let due = self.firstDeadline, now >= due { self.fireTimers(now: now) }
     }
 
     package func transportTurnEnded(now: UInt64) {
@@ -104,7 +104,14 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         self.filledBridges.removeAll(keepingCapacity: true)
     }
 
-    package var nextDeadline: UInt64? { self.timer?.nanoseconds }
+    package var nextDeadline: UInt64? { self.firstDeadline?.nanoseconds }
+
+    private var firstDeadline: Instant? {
+        guard let task = self.tasks.min(by: { $0.due < $1.due })?.due else {
+            return self.deadlines.first
+        }
+        return self.deadlines.first.map { min($0, task) } ?? task
+    }
 
     private func settle(now: Instant) {
         while !self.dirty.isEmpty {
@@ -112,20 +119,19 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
             self.dirty = []
             for driver in batch {
                 driver.settle(now: now)
-                self.note(driver.session.deadline)
+                self.arm(driver)
             }
         }
     }
 
     private func fireTimers(now: Instant) {
-        self.timer = nil
         let due = self.tasks.filter { $0.due <= now }
         self.tasks.removeAll { $0.due <= now }
         for task in due { task.work() }
-        for task in self.tasks { self.note(task.due) }
-        for driver in Array(self.drivers.values) {
+        while let id = self.deadlines.popDue(by: now) {
+            guard let driver = self.drivers[id] else { continue }
             guard let deadline = driver.session.deadline, deadline <= now else {
-                self.note(driver.session.deadline)
+                self.arm(driver)
                 continue
             }
             driver.session.timePassed(now: now)
@@ -134,15 +140,14 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         self.settle(now: now)
     }
 
-    private func note(_ deadline: Instant?) {
-        guard let deadline else { return }
-        self.timer = self.timer.map { min($0, deadline) } ?? deadline
+    private func arm(_ driver: SessionDriver) {
+        guard let deadline = driver.session.deadline else { return }
+        self.deadlines.arm(ObjectIdentifier(driver), at: deadline)
     }
 
     /// Runs `work` in a turn of the transport at `due`.
     func schedule(at due: Instant, _ work: @escaping () -> Void) {
         self.tasks.append((due, work))
-        self.note(due)
     }
 
     // MARK: For the drivers

@@ -142,9 +142,10 @@ extension TransportLoop {
         return 0
     }
 
-    /// At most once a second: libwebsockets pings, and gives up, whoever is not heard of.
+    /// Seldom, for libwebsockets keeps a sorted list; but long before it pings, and gives up, whoever is
+    /// not heard of.
     func noteAlive(_ connection: TunnelConnection, _ socket: culvert_socket) {
-        guard self.now &- connection.lastConfirmedAlive > 1_000_000_000 else { return }
+        guard self.now &- connection.lastConfirmedAlive > 10_000_000_000 else { return }
         connection.lastConfirmedAlive = self.now
         culvert_confirm_alive(socket)
     }
