@@ -106,6 +106,10 @@ package final class SQLiteStore: ControlStore {
         }
     }
 
+    package func latestRevision() async throws(StoreError) -> StoreRevision {
+        try await self.reading { db in try Self.revision(db) }
+    }
+
     @discardableResult
     package func commit(
         _ transaction: StoreTransaction

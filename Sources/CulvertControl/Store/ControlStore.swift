@@ -7,6 +7,11 @@ package protocol ControlStore: Sendable {
     /// - Throws: `StoreError.unavailable`.
     func snapshot() async throws(StoreError) -> StoreSnapshot
 
+    /// The revision that the latest commit made, by anyone.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    func latestRevision() async throws(StoreError) -> StoreRevision
+
     /// Makes all changes of a transaction, or none; they are kept when this returns.
     ///
     /// - Returns: the revision that the transaction made.

@@ -1,0 +1,117 @@
+/// Keeps a registry in step with a store, and carries out what is decided over it.
+package actor Control {
+    /// How often a change is decided anew because somebody else was faster.
+    private static let attempts = 8
+
+    /// Everything there is, as far as this process knows.
+    package private(set) var registry: Registry
+    private let store: any ControlStore
+    private var watchers: [Int: AsyncStream<Registry>.Continuation] = [:]
+    private var watcherCount = 0
+
+    /// Reads everything there is.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    package init(store: any ControlStore) async throws(StoreError) {
+        self.store = store
+        self.registry = Registry(try await store.snapshot())
+    }
+
+    /// Follows what others commit, until the task is cancelled.
+    ///
+    /// - Throws: `StoreError.unavailable` when the store cannot be read any more; what is known by then
+    ///   stays known, and this may be called again.
+    package func run() async throws {
+        while !Task.isCancelled {
+            do {
+                for try await changes in self.store.changes(after: self.registry.revision) {
+                    self.apply(changes)
+                }
+            } catch StoreError.compacted {
+                self.replace(Registry(try await self.store.snapshot()))
+            }
+        }
+    }
+
+    /// The registry now, and after each change; of several that were not taken yet, the latest.
+    package func registries() -> AsyncStream<Registry> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Registry.self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        self.watcherCount += 1
+        let number = self.watcherCount
+        self.watchers[number] = continuation
+        continuation.onTermination = { _ in Task { await self.forget(number) } }
+        continuation.yield(self.registry)
+        return stream
+    }
+
+    /// Makes what `decide` makes of the registry, and again of a later one when somebody else has
+    /// changed what it depends on. The registry has the change when this returns.
+    ///
+    /// - Returns: the revision that the change made.
+    /// - Throws: `ControlError` when `decide` does; `StoreError` when the store does not do it, a
+    ///   conflict only after eight of them in a row.
+    @discardableResult
+    package func change(
+        _ decide: @Sendable (Registry) throws(ControlError) -> StoreTransaction
+    ) async throws -> StoreRevision {
+        var attempt = 1
+        while true {
+            do {
+                let revision = try await self.store.commit(try decide(self.registry))
+                try await self.catchUp(to: revision)
+                return revision
+            } catch let error as StoreError where error.isPassing && attempt < Self.attempts {
+                attempt += 1
+                let latest = try await self.store.latestRevision()
+                // Over what there is now the same would come of it.
+                guard latest > self.registry.revision else { throw error }
+                try await self.catchUp(to: latest)
+            }
+        }
+    }
+
+    private func catchUp(to revision: StoreRevision) async throws {
+        do {
+            while self.registry.revision < revision {
+                for try await changes in self.store.changes(after: self.registry.revision) {
+                    self.apply(changes)
+                    break
+                }
+                try Task.checkCancellation()
+            }
+        } catch StoreError.compacted {
+            self.replace(Registry(try await self.store.snapshot()))
+        }
+    }
+
+    private func apply(_ changes: StoreChanges) {
+        guard changes.revision > self.registry.revision else { return }
+        self.registry.apply(changes)
+        self.tell()
+    }
+
+    private func replace(_ registry: Registry) {
+        guard registry.revision > self.registry.revision else { return }
+        self.registry = registry
+        self.tell()
+    }
+
+    private func tell() {
+        for watcher in self.watchers.values { watcher.yield(self.registry) }
+    }
+
+    private func forget(_ number: Int) { self.watchers[number] = nil }
+}
+
+extension StoreError {
+    /// Whether the same may succeed over a later registry: it was decided over an old one.
+    fileprivate var isPassing: Bool {
+        switch self {
+        case .conflict, .fenced, .taken: true
+        case .compacted, .busy, .full, .unavailable: false
+        }
+    }
+}
