@@ -2,9 +2,11 @@
 ///
 /// Confined, like its reader, to the call that loads the file.
 package final class ConfigurationMapping {
+    /// Where the mapping begins.
     package let place: ConfigurationPlace
     /// The path of the mapping itself; empty at the top.
     package let keyPath: String
+    /// Takes what is wrong; that of the whole file.
     package let reader: ConfigurationReader
     private let entries: [ConfigurationNode.Entry]
     private var asked: [String] = []
@@ -82,6 +84,7 @@ package final class ConfigurationMapping {
     /// Whether it has no keys at all.
     package var isEmpty: Bool { self.entries.isEmpty }
 
+    /// The path of a key of this mapping: `tls.cert`, or `cert` at the top.
     package func path(of key: String) -> String {
         self.keyPath.isEmpty ? key : "\(self.keyPath).\(key)"
     }

@@ -2,8 +2,11 @@
 ///
 /// Its size is bounded: ``YAMLTree`` counts every node it makes, those that aliases repeat too.
 package indirect enum ConfigurationNode: Sendable {
+    /// Text as it is read; plain when it is written without quotes: only then can it be null.
     case scalar(String, isPlain: Bool, ConfigurationPlace)
+    /// A list's elements, in order.
     case sequence([ConfigurationNode], ConfigurationPlace)
+    /// No key twice; what `<<` brings in comes last.
     case mapping([Entry], ConfigurationPlace)
 
     /// A key and its value.
@@ -13,6 +16,7 @@ package indirect enum ConfigurationNode: Sendable {
         var value: ConfigurationNode
     }
 
+    /// Where it is written; behind an alias, where the anchor is.
     package var place: ConfigurationPlace {
         switch self {
         case .scalar(_, _, let place), .sequence(_, let place), .mapping(_, let place): place

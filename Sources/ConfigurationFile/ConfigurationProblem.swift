@@ -1,6 +1,8 @@
 /// A place in a configuration file. Lines and columns count from 1, columns in Unicode scalars.
 package struct ConfigurationPlace: Sendable, Equatable, Comparable {
+    /// From 1.
     package var line: Int
+    /// From 1, in Unicode scalars.
     package var column: Int
 
     package init(line: Int, column: Int) {
@@ -42,6 +44,7 @@ package struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertibl
 
 /// Everything wrong with one configuration file, in the file's order; never empty when thrown.
 package struct ConfigurationProblems: Error, Sendable, Equatable, CustomStringConvertible {
+    /// In the file's order, those of the file as a whole first.
     package var problems: [ConfigurationProblem]
 
     package init(_ problems: [ConfigurationProblem]) { self.problems = problems }

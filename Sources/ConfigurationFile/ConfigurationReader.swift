@@ -7,6 +7,7 @@ import Foundation
 package final class ConfigurationReader {
     /// The file as the person named it; relative paths inside it are relative to its folder.
     package let file: String
+    /// What is wrong, as found so far; after 1,000 no more are kept.
     package private(set) var problems: [ConfigurationProblem] = []
     /// What is fine but worth knowing: keys that have no meaning here.
     package private(set) var notices: [ConfigurationProblem] = []
@@ -15,6 +16,7 @@ package final class ConfigurationReader {
     /// The folder `~` stands for, or nil when there is none.
     private let home: String?
 
+    /// For one file; `~` stands for `home`, by default the environment's `HOME`.
     package init(file: String, home: String? = ProcessInfo.processInfo.environment["HOME"]) {
         self.file = file
         self.home = home
@@ -42,6 +44,8 @@ package final class ConfigurationReader {
         } catch {
             throw problem("cannot be read: \(error.localizedDescription)")
         }
+        // A character may be cut in two there; that the file is too large is said by who parses it.
+        if data.count > YAMLTree.maximumBytes { return String(decoding: data, as: UTF8.self) }
         guard let text = String(validatingUTF8Bytes: data) else {
             throw problem("is not UTF-8 text")
         }
@@ -87,11 +91,13 @@ package final class ConfigurationReader {
     /// Whether there are 1,000 problems, after which no more are looked for: they would be noise.
     var isFull: Bool { self.problems.count >= 1_000 }
 
+    /// Keeps a problem, control characters written out; no `place` means the whole file.
     package func report(_ place: ConfigurationPlace?, _ key: String, _ message: String) {
         guard !self.isFull else { return }
         self.problems.append(self.problem(place, key, message))
     }
 
+    /// The same for what is fine but worth knowing; after 1,000 no more are kept.
     package func notice(_ place: ConfigurationPlace?, _ key: String, _ message: String) {
         guard self.notices.count < 1_000 else { return }
         self.notices.append(self.problem(place, key, message))

@@ -1,6 +1,8 @@
 /// A value being read. Each accessor reports what is wrong at the value's place and returns nil.
 package struct ConfigurationValue {
+    /// The path of the value itself: `ingress[2].service`.
     package let keyPath: String
+    /// Takes what is wrong; that of the whole file.
     package let reader: ConfigurationReader
     private let node: ConfigurationNode
 
@@ -10,10 +12,13 @@ package struct ConfigurationValue {
         self.reader = reader
     }
 
+    /// Where it is written; behind an alias, where the anchor is.
     package var place: ConfigurationPlace { self.node.place }
 
+    /// Reports a problem at this place, under this path.
     package func report(_ message: String) { self.reader.report(self.place, self.keyPath, message) }
 
+    /// The same for what is fine but worth knowing.
     package func notice(_ message: String) { self.reader.notice(self.place, self.keyPath, message) }
 
     /// Any scalar as it is written, numbers too.

@@ -12,6 +12,7 @@ package struct HostPort: Sendable, Hashable, CustomStringConvertible {
 
     /// Why a text is not a host and a port.
     package struct Malformed: Error, Equatable {
+        /// What is wrong and what was expected, as one sentence without a full stop.
         package var message: String
     }
 

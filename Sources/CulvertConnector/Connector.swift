@@ -14,11 +14,15 @@ internal import TunnelWire
 package final class Connector: Sendable {
     /// What a connector is to do.
     package struct Options: Sendable {
+        /// Signs the logins; the edge knows the tunnel by its public key.
         package var identity: TunnelIdentity
+        /// The edge to keep a link to.
         package var edge: EdgeAddress
+        /// Where requests go; what they do not name cannot be reached.
         package var rules: IngressRules
         /// Hostnames to ask the edge for, instead of the tunnel's own.
         package var hostnames: [String]
+        /// This program and its version, as `culvert/1.0`; sent with each LOGIN for the edge's log.
         package var agent: String
 
         package init(

@@ -18,13 +18,17 @@ internal import TunnelWire
 package final class Edge: Sendable {
     /// Where it listens, with the ports that the kernel chose for port 0.
     package struct Addresses: Sendable {
+        /// Visitors, and connectors by their SNI.
         package var https: SocketAddress
+        /// Visitors without TLS; nil when off.
         package var http: SocketAddress?
         /// Where `/metrics`, `/healthz` and `/readyz` are; nil when off.
         package var metrics: SocketAddress?
     }
 
+    /// Bound when the initialiser returns; fixed from then on.
     package let addresses: Addresses
+    /// The declared tunnels and the sessions that serve them now.
     package let directory: TunnelDirectory
     private let configuration: EdgeConfiguration
     private let certificates: EdgeCertificates
@@ -145,6 +149,7 @@ package final class Edge: Sendable {
 
 /// Why an edge cannot start, where no other error says it.
 package struct EdgeStartError: Error, CustomStringConvertible {
+    /// For a person, without a full stop.
     package var message: String
 
     package var description: String { self.message }

@@ -19,9 +19,11 @@ extension UInt8 {
     @inlinable @inline(__always)
     package var isVisibleASCII: Bool { self > 0x20 && self < 0x7F }
 
+    /// `DIGIT`: 0–9 (RFC 5234 B.1).
     @inlinable @inline(__always)
     package var isASCIIDigit: Bool { self &- 0x30 < 10 }
 
+    /// `ALPHA` or `DIGIT`: A–Z, a–z, 0–9 (RFC 5234 B.1).
     @inlinable @inline(__always)
     package var isASCIIAlphanumeric: Bool {
         self.isASCIIDigit || (0x61...0x7A).contains(self | 0x20)

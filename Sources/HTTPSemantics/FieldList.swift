@@ -4,8 +4,10 @@
 package struct FieldListElements: Sequence, IteratorProtocol {
     private var rest: Substring.UTF8View
 
+    /// For the value of one field line; the elements are views of it, not copies.
     package init(_ value: String) { self.rest = value[...].utf8 }
 
+    /// The next element, never empty; nil at the end.
     package mutating func next() -> Substring.UTF8View? {
         while !self.rest.isEmpty {
             let end = self.rest.firstIndex(of: 0x2C) ?? self.rest.endIndex

@@ -32,6 +32,7 @@ package struct ResponseHead: Sendable, Equatable {
     package var status: UInt16
     /// The reason phrase as the origin sent it; empty when it sent none (HTTP/2 has none).
     package var reason: String
+    /// The header fields; trailers are kept apart.
     package var fields: HTTPFields
 
     package init(status: UInt16, reason: String = "", fields: HTTPFields = HTTPFields()) {

@@ -7,20 +7,24 @@ package struct TextWriter: ~Copyable {
     /// Bytes written.
     package private(set) var count = 0
 
+    /// Writes from the start of `room`, which is the caller's and has to outlive the writer.
     package init(_ room: UnsafeMutableRawBufferPointer) { self.room = room }
 
+    /// One byte.
     package mutating func put(_ byte: UInt8) {
         precondition(self.count < self.room.count)
         self.room[self.count] = byte
         self.count += 1
     }
 
+    /// Bytes as they are.
     package mutating func put(_ bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count <= self.room.count - self.count)
         UnsafeMutableRawBufferPointer(rebasing: self.room[self.count...]).copyMemory(from: bytes)
         self.count += bytes.count
     }
 
+    /// A literal's UTF-8, straight from the binary.
     package mutating func put(_ text: StaticString) {
         self.put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }

@@ -3,11 +3,13 @@ package import TunnelWire
 
 /// The connector's half of a login, on one link: CHALLENGE in, LOGIN out, WELCOME or REFUSED in.
 package struct ConnectorLogin {
+    /// What a frame of the edge asks of the caller.
     package enum Step {
         /// Make a ``Login`` for this version, call ``sign(_:with:)``, send the frame.
         case answer(version: UInt8)
         /// The login is over; what follows on the link is the session's.
         case welcomed(Welcome)
+        /// The login is over; the edge closes the link.
         case refused(Refusal)
     }
 

@@ -7,12 +7,15 @@ package import TunnelWire
 package struct EdgeLogin {
     /// What a LOGIN asks of the caller.
     package struct Request {
+        /// What the connector says; unproven until ``signature`` is verified.
         package var login: Login
         /// Ed25519 over ``signedBytes``, to be verified with the login's public key.
         package var signature: [UInt8]
+        /// What `Login.signedBytes(host:challenge:login:)` makes of this host and this challenge.
         package var signedBytes: ByteBuffer
     }
 
+    /// The protocol versions that either end of this build speaks.
     package static let versions: ClosedRange<UInt8> = 1...1
 
     private enum State {

@@ -17,6 +17,7 @@ package struct LinkPace: Equatable, Sendable {
     package private(set) var unsentBytes = unsentRange.upperBound
     private var lookedAt: Instant?
 
+    /// As for a fast path, 16,000 and 131,072 bytes, until one has been looked at.
     package init() {}
 
     /// Whether it is time for ``look(deliveredBytesPerSecond:now:)``.

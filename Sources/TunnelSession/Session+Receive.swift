@@ -206,7 +206,7 @@ extension Session {
         }
         var payload = frame.payload
         guard let (code, detail) = payload.readMultipleIntegers(as: (UInt16, UInt16).self),
-            payload.readableBytes == Int(detail)
+            payload.readableBytes == Int(detail), code < ResetCode.firstLocal
         else { throw WireError(.malformed, "RESET of stream \(id) does not parse") }
         if !stream.incoming.isDiscarding {
             self.events.append(.reset(stream, ResetCode(rawValue: code)))

@@ -18,7 +18,9 @@ package import TunnelWire
 /// frames by ``SendLog``, and what waits on each stream by its owner, who is told when it has been
 /// ``SessionEvent/sent(_:bytes:)``.
 package struct Session: ~Copyable {
+    /// Which end this is.
     package let role: SessionRole
+    /// This end's limits and times; they hold for the session's life.
     package let configuration: SessionConfiguration
     let peerLimits: SessionLimits
 
@@ -54,6 +56,7 @@ package struct Session: ~Copyable {
     package internal(set) var isPeerDraining = false
     /// Whether this end has asked for no more streams.
     var isDraining = false
+    /// Why the session is over, for good; nil while it is not.
     package internal(set) var closeReason: CloseReason?
 
     /// A session that has just been agreed on, over a link that is there.
@@ -79,8 +82,10 @@ package struct Session: ~Copyable {
         self.sendLimit = UInt64(peerLimits.sessionWindowBytes)
     }
 
+    /// Whether the session is over: frames and commands are dropped from then on.
     package var isClosed: Bool { self.closeReason != nil }
 
+    /// The streams that are not closed, of both ends.
     package var streamCount: Int { self.streams.count }
 
     /// The streams that are not closed, in no order.
@@ -104,6 +109,7 @@ package struct Session: ~Copyable {
         return taken
     }
 
+    /// Whether ``takeEvents()`` would yield any.
     package var hasEvents: Bool { !self.events.isEmpty }
 
     /// The streams that were closed since the last call. No event follows for those whose events have

@@ -2,7 +2,9 @@ package import TunnelWire
 
 /// Which end of a session this is; it decides the parity of stream ids.
 package enum SessionRole: Sendable {
+    /// Dials; the streams it opens are odd.
     case connector
+    /// Accepts; the streams it opens are even.
     case edge
 }
 
@@ -34,5 +36,6 @@ package struct SessionConfiguration: Sendable {
     /// The longest an acknowledgement waits for company. Default 25 ms.
     package var acknowledgementDelay = Interval.milliseconds(25)
 
+    /// The defaults.
     package init() {}
 }

@@ -6,6 +6,7 @@ package import TunnelWire
 ///
 /// Confined to its session's thread.
 package final class SessionStream {
+    /// Odd when the connector opened the stream, even when the edge did.
     package let id: StreamID
     /// The owner's; the session never looks at it.
     package var owner: AnyObject?

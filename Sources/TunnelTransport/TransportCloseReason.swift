@@ -36,6 +36,7 @@ package struct UntrustedCertificate: Sendable, Equatable {
 
 /// A server's answer that is no upgrade. Its body is not available.
 package struct RefusedUpgrade: Sendable, Equatable {
+    /// The HTTP status, never 101.
     package let status: Int
     /// `Culvert-Error`, the code an edge gives; nil when something else answered.
     package let errorCode: String?

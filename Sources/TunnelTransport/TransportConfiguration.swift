@@ -26,6 +26,7 @@ package struct TransportConfiguration: Sendable {
     /// Nil for a transport that only connects.
     package var server: ServerConfiguration?
 
+    /// All limits at their defaults; they can be changed until a transport is made with it.
     package init(server: ServerConfiguration? = nil) {
         self.server = server
     }

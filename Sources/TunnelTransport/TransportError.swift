@@ -1,5 +1,6 @@
 /// Why something could not be set up; the message is for a person and names what is at fault.
 package struct TransportError: Error, Equatable, CustomStringConvertible {
+    /// What could not be set up.
     package enum Code: Sendable {
         /// libwebsockets could not be started.
         case startFailed
@@ -9,7 +10,9 @@ package struct TransportError: Error, Equatable, CustomStringConvertible {
         case badTarget
     }
 
+    /// For programs; the message is for people.
     package let code: Code
+    /// Names the file, name or field at fault; also the error's description.
     package let message: String
 
     package var description: String { self.message }

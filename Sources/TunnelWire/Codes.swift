@@ -1,5 +1,6 @@
 /// Why a session was closed for good, as CLOSE carries it.
 package struct CloseCode: RawRepresentable, Hashable, Sendable {
+    /// The code on the wire; an unknown one stays as it came.
     package let rawValue: UInt16
 
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -16,6 +17,7 @@ package struct CloseCode: RawRepresentable, Hashable, Sendable {
 
 /// Why a login was refused, as REFUSED carries it.
 package struct RefusalCode: RawRepresentable, Hashable, Sendable {
+    /// The code on the wire; an unknown one stays as it came.
     package let rawValue: UInt16
 
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -38,9 +40,13 @@ package struct RefusalCode: RawRepresentable, Hashable, Sendable {
 
 /// WebSocket close statuses of a link (RFC 6455 §7.4.2, private range).
 package enum LinkCloseStatus {
+    /// The peer broke the protocol on this link.
     package static let protocolError: UInt16 = 4000
+    /// The login was refused, or took too long.
     package static let loginRefused: UInt16 = 4001
+    /// Another link of the session took over.
     package static let replaced: UInt16 = 4002
+    /// The session is over, for any reason but a breach of the protocol.
     package static let sessionEnded: UInt16 = 4003
 }
 

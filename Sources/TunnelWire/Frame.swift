@@ -1,9 +1,11 @@
 /// A stream's number; 0 is the session itself. The connector's streams are odd, the edge's even.
 package struct StreamID: RawRepresentable, Hashable, Comparable, Sendable {
+    /// The number on the wire; a session never uses one twice.
     package let rawValue: UInt64
 
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 
+    /// What frames that belong to no stream carry.
     package static let session = StreamID(rawValue: 0)
 
     package static func < (left: StreamID, right: StreamID) -> Bool {
@@ -17,24 +19,40 @@ extension StreamID: CustomStringConvertible {
 
 /// What a frame is; its range says how a receiver treats one that it does not know.
 package struct FrameType: RawRepresentable, Hashable, Sendable {
+    /// The header's first byte, of a known type or not.
     package let rawValue: UInt8
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// A ``Challenge``: the edge's first frame.
     package static let challenge = FrameType(rawValue: 0x01)
+    /// A ``Login`` and its signature.
     package static let login = FrameType(rawValue: 0x02)
+    /// A ``Welcome``: the session begins, or goes on.
     package static let welcome = FrameType(rawValue: 0x03)
+    /// A ``Refusal``; the edge then closes the link.
     package static let refused = FrameType(rawValue: 0x04)
+    /// Eight opaque bytes, to be answered at once.
     package static let ping = FrameType(rawValue: 0x08)
+    /// The eight bytes of a PING.
     package static let pong = FrameType(rawValue: 0x09)
+    /// u64: counted frames processed, in all.
     package static let ack = FrameType(rawValue: 0x0A)
+    /// A head, or a piece of one; on a new id it opens the stream.
     package static let head = FrameType(rawValue: 0x20)
+    /// Body bytes; empty only with END.
     package static let data = FrameType(rawValue: 0x21)
+    /// A field block, or a piece of one; ends the direction.
     package static let trailers = FrameType(rawValue: 0x22)
+    /// Gives up both directions: u16 code, text(16) detail.
     package static let reset = FrameType(rawValue: 0x23)
+    /// u64: DATA bytes allowed on the stream, in all.
     package static let streamCredit = FrameType(rawValue: 0x24)
+    /// u64: DATA bytes allowed on all streams, in all.
     package static let sessionCredit = FrameType(rawValue: 0x25)
+    /// Asks the peer to open no more streams; no payload.
     package static let drain = FrameType(rawValue: 0x26)
+    /// Ends the session: u16 code, text(16) reason.
     package static let close = FrameType(rawValue: 0x27)
 
     /// Whether a receiver that does not know the type skips the frame instead of refusing it.
@@ -69,6 +87,7 @@ extension FrameType: CustomStringConvertible {
 
 /// A frame's flag bits; undefined ones are ignored.
 package struct FrameFlags: OptionSet, Sendable {
+    /// The header's second byte, undefined bits included.
     package let rawValue: UInt8
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -89,8 +108,11 @@ package struct FrameHeader: Equatable, Sendable {
     /// Bytes a header takes on the wire.
     package static let byteCount = 12
 
+    /// Known or not; ``validate()`` tells.
     package var type: FrameType
+    /// END counts on HEAD and DATA, MORE on HEAD and TRAILERS; default none.
     package var flags: FrameFlags
+    /// 0 for the frames of the session itself.
     package var stream: StreamID
     /// Bytes of payload that follow; at most ``WireLimits/payloadBytes``.
     package var length: Int

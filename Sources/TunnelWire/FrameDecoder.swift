@@ -7,7 +7,9 @@ package import NIOCore
 package struct FrameDecoder {
     /// A frame's header beside its payload.
     package struct Frame: Equatable {
+        /// Has passed ``FrameHeader/validate()``.
         package var header: FrameHeader
+        /// ``FrameHeader/length`` bytes; a slice that may keep a whole message alive.
         package var payload: ByteBuffer
     }
 
@@ -16,6 +18,7 @@ package struct FrameDecoder {
     private var isOwned = false
     private var failure: WireError?
 
+    /// For one link, from its first byte.
     package init() {}
 
     /// Bytes of an incomplete frame that wait for the rest.

@@ -3,7 +3,9 @@ package import NIOCore
 
 /// A head as HEAD frames carry it.
 package enum MessageHead: Equatable, Sendable {
+    /// What a stream's opener sends, once.
     case request(RequestHead)
+    /// What the accepting end sends: interim ones (1xx), then the final one.
     case response(ResponseHead)
 }
 
@@ -39,9 +41,10 @@ package enum HeadCodec {
         return buffer
     }
 
-    /// The section for `head`.
+    /// The section for `head`. A reason phrase of more than 255 bytes is left out: nobody needs it (RFC
+    /// 9112 §4).
     ///
-    /// - Throws: `badLength` when a part, or the whole, is over its limit.
+    /// - Throws: `badLength` when another part, or the whole, is over its limit.
     package static func encode(
         _ head: ResponseHead,
         allocator: ByteBufferAllocator

@@ -5,6 +5,9 @@ package import NIOCore
 // is short, long or out of range; writers throw `badLength` when a text is over its limit.
 
 extension Challenge {
+    /// Reads the payload of a CHALLENGE.
+    ///
+    /// - Throws: `malformed` when it does not parse, or the lowest version is above the highest.
     package init(payload: ByteBuffer) throws(WireError) {
         var payload = payload
         guard let (low, high) = payload.readMultipleIntegers(as: (UInt8, UInt8).self), low <= high,
@@ -13,6 +16,9 @@ extension Challenge {
         self.init(versions: low...high, nonce: nonce, attributes: try payload.readAttributes())
     }
 
+    /// The payload of a CHALLENGE.
+    ///
+    /// - Throws: `badLength` for attributes over their limit.
     package func payload() throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeMultipleIntegers(self.versions.lowerBound, self.versions.upperBound)
@@ -59,10 +65,16 @@ extension Login {
 
     /// A LOGIN as received: what it says, its signature, and the bytes that were signed of it.
     package struct Signed {
+        /// What the payload says; unproven until the signature is verified.
         package var login: Login
+        /// The payload's last ``Login/signatureBytes`` bytes; not verified here.
         package var signature: [UInt8]
+        /// The payload up to the signature, for ``Login/signedBytes(host:challenge:login:)``.
         package var unsignedPayload: ByteBuffer
 
+        /// Reads the payload of a LOGIN and leaves its signature to be verified.
+        ///
+        /// - Throws: `malformed` when it does not parse.
         package init(payload: ByteBuffer) throws(WireError) {
             var unsigned = payload
             let length = payload.readableBytes - Login.signatureBytes
@@ -97,6 +109,9 @@ extension Login {
 }
 
 extension Welcome {
+    /// Reads the payload of a WELCOME.
+    ///
+    /// - Throws: `malformed` when it does not parse.
     package init(payload: ByteBuffer) throws(WireError) {
         var payload = payload
         guard let (version, resumed) = payload.readMultipleIntegers(as: (UInt8, UInt8).self),
@@ -116,6 +131,9 @@ extension Welcome {
         )
     }
 
+    /// The payload of a WELCOME.
+    ///
+    /// - Throws: `badLength` for attributes over their limit.
     package func payload() throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeMultipleIntegers(self.version, self.isResumed ? 1 : 0 as UInt8)
@@ -129,13 +147,17 @@ extension Welcome {
 }
 
 extension Refusal {
+    /// Reads the payload of a REFUSED, a code that is unknown too.
+    ///
+    /// - Throws: `malformed` when it is short or long, says neither that it is permanent nor that it is
+    ///   not, or the message is not UTF-8 or has NUL, CR or LF.
     package init(payload: ByteBuffer) throws(WireError) {
         var payload = payload
         guard
             let (code, permanent, delay) = payload.readMultipleIntegers(
                 as: (UInt16, UInt8, UInt32).self
             ),
-            let message = payload.readText16()
+            permanent <= 1, let message = payload.readText16(), payload.readableBytes == 0
         else { throw WireError(.malformed, "REFUSED does not parse") }
         self.init(
             code: RefusalCode(rawValue: code),
@@ -145,6 +167,9 @@ extension Refusal {
         )
     }
 
+    /// The payload of a REFUSED.
+    ///
+    /// - Throws: `badLength` for a message over 65,535 bytes.
     package func payload() throws(WireError) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.writeMultipleIntegers(

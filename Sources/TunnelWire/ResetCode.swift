@@ -1,5 +1,6 @@
 /// Why a stream was given up, as a RESET frame carries it; unknown codes are kept as they came.
 package struct ResetCode: RawRepresentable, Hashable, Sendable {
+    /// The code on the wire.
     package let rawValue: UInt16
 
     package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -25,7 +26,9 @@ package struct ResetCode: RawRepresentable, Hashable, Sendable {
     /// A fault of this end.
     package static let internalError = ResetCode(rawValue: 10)
 
-    // Never on the wire: what an end tells its own streams when the session is gone.
+    /// From here on codes are never on the wire: they are what an end tells its own streams when the
+    /// session is gone. A peer that sends one breaks the protocol.
+    package static let firstLocal: UInt16 = 0xFF00
 
     /// The session ended and could not be resumed.
     package static let sessionLost = ResetCode(rawValue: 0xFF01)

@@ -1,5 +1,6 @@
 /// A breach of `culvert.v1` by the peer: the link is closed with ``reason``.
 package struct WireError: Error, Equatable, Sendable {
+    /// Which rule was broken; never on the wire itself.
     package enum Kind: Equatable, Sendable {
         /// A frame of the critical range that this end does not know.
         case unknownFrame
@@ -15,6 +16,7 @@ package struct WireError: Error, Equatable, Sendable {
         case malformed
     }
 
+    /// Which rule was broken, for code to tell apart.
     package let kind: Kind
     /// What was wrong, for the log and the peer; names the frame and the stream.
     package let reason: String

@@ -213,6 +213,25 @@ import TunnelWire
         #expect((100_000...116_000).contains(desk.session.unacknowledgedBytes))
     }
 
+    /// What an end tells only itself, that the session is lost, a peer cannot say: the edge would
+    /// repeat the request elsewhere.
+    @Test func codesForAnEndsOwnUseBreakTheProtocol() throws {
+        for code: UInt16 in [0xFF00, 0xFF01, 0xFF02, 0xFFFF] {
+            let desk = Desk(.edge)
+            let stream = try #require(desk.open())
+            _ = desk.send()
+            let events = desk.receive(.reset(stream.id.rawValue, ResetCode(rawValue: code)))
+            #expect(events.last == "throws malformed", "\(events)")
+        }
+        let desk = Desk(.edge)
+        let stream = try #require(desk.open())
+        _ = desk.send()
+        #expect(
+            desk.receive(.reset(stream.id.rawValue, ResetCode(rawValue: 0xFEFF)))
+                == ["reset \(stream.id) code-65279"]
+        )
+    }
+
     // MARK: Liveness
 
     @Test func aPingIsAnsweredAheadOfData() throws {

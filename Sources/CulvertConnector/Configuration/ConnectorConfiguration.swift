@@ -32,6 +32,7 @@ package struct ConnectorConfiguration: Sendable, Equatable {
     /// What the file has that is fine but means nothing here.
     package var notices: [ConfigurationProblem] = []
 
+    /// Every key at its default, and no rules: requests are answered 503.
     package init() {}
 
     /// Where a configuration is looked for when nobody names one; `~` is for the caller to replace.

@@ -2,11 +2,13 @@ package import TunnelWire
 
 /// What became of one exchange with an origin, for a log line and for counters.
 package struct ExchangeRecord: Sendable {
+    /// The request's, as the edge sent it.
     package var method: String
     /// The visitor's authority, not a rewritten `Host`.
     package var host: String
     /// The hostname of the ingress rule that took it, `*` for one without.
     package var hostname: String
+    /// The request target, query included.
     package var path: String
     /// The service's description.
     package var origin: String
@@ -24,7 +26,9 @@ package struct ExchangeRecord: Sendable {
 
 /// Why an exchange failed: the code the tunnel's peer is told, and words for the log.
 package struct OriginFailure: Error, Sendable, Equatable {
+    /// What the stream was reset with, by either end.
     package var code: ResetCode
+    /// Words for this end's log; the peer never sees them.
     package var detail: String
 
     package init(_ code: ResetCode, _ detail: String) {

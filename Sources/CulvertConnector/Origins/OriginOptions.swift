@@ -30,6 +30,7 @@ package struct OriginOptions: Hashable, Sendable {
     /// `OriginLimits.collectedBodyBytes`, and sent with its length.
     package var disableChunkedEncoding = false
 
+    /// What holds where a configuration says nothing: cloudflared's defaults.
     package init() {}
 }
 

@@ -4,13 +4,17 @@ import HTTPSemantics
 /// configuration is loaded, and shared by all event loops. Its identity is what connections are
 /// pooled by.
 package final class OriginTarget: Sendable {
+    /// Where connections are made to, or what the connector answers itself.
     package let service: OriginService
+    /// How connections are made, kept and spoken over.
     package let options: OriginOptions
     /// The service in words, for logs.
     let name: String
     /// The rule's hostname, `*` for one without.
     let hostname: String
 
+    /// A target of its own, even for the same service: connections are not shared with another one.
+    /// `hostname` is for records.
     package init(
         service: OriginService,
         options: OriginOptions = OriginOptions(),

@@ -3,12 +3,17 @@ internal import Glibc
 
 /// Why no TCP connection came about; the message is for a person.
 package struct DialError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// How far the dial came.
     package enum Step: Sendable, Equatable {
+        /// The name has no address, or the resolver failed.
         case resolve
+        /// No address took a connection, at the latest 10 s after the name was resolved.
         case connect
     }
 
+    /// Where it ended.
     package var step: Step
+    /// The host, its port too after it was resolved, and the system's words.
     package var description: String
 }
 
@@ -21,8 +26,8 @@ enum Dialler {
 
     /// A connected, non-blocking socket that belongs to the caller.
     ///
-    /// Runs on a thread of its own, because name resolution blocks; cancelling the task does not
-    /// interrupt it, it ends by itself.
+    /// Occupies a thread of libdispatch's, because name resolution blocks, for as long as the resolver
+    /// is configured to wait; cancelling the task does not interrupt it, it ends by itself.
     static func connect(host: String, port: UInt16) async throws(DialError) -> CInt {
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<CInt, DialError>, Never>) in

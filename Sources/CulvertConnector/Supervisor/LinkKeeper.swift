@@ -7,6 +7,7 @@ package import TunnelWire
 package enum ConnectorState: Sendable, Equatable {
     /// Dialling, or waiting to dial, with the last failure if there was one.
     case connecting(lastFailure: String?)
+    /// Logged in: told for each link that is welcomed, whether its session is new or resumed.
     case connected(Welcome)
     /// The edge will not have this connector; trying again is useless.
     case refused(Refusal)
@@ -18,6 +19,7 @@ package struct EdgeAddress: Sendable {
     package var target: ClientTarget
     /// What is dialled; the target itself unless `edge-address` says otherwise.
     package var dialHost: String
+    /// The TCP port that is dialled; the target's own unless `edge-address` says otherwise.
     package var dialPort: UInt16
 
     package init(target: ClientTarget, dialHost: String, dialPort: UInt16) {
@@ -37,6 +39,7 @@ package struct LinkKeeper: Sendable {
     private let logger: Logger
     private let onState: @Sendable (ConnectorState) -> Void
 
+    /// `onState` is called within the task of ``run()``, one call at a time.
     package init(
         endpoint: ConnectorEndpoint,
         edge: EdgeAddress,

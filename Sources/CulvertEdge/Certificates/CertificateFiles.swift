@@ -13,22 +13,29 @@ package struct CertificateFiles: Sendable, Hashable {
 
 /// Why a certificate or key file cannot be used.
 package struct CertificateFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong with the file.
     package enum Reason: Sendable, Equatable {
+        /// There is no such file.
         case missing
         /// The system's reason.
         case unreadable(String)
         /// More than ``CertificateFile/maximumBytes``.
         case tooLarge
+        /// No PEM block in it says it is a certificate.
         case noCertificate
+        /// A certificate of the chain, or the names in its first one, cannot be parsed.
         case malformedCertificate
         /// Not PEM, encrypted, or of a kind that TLS has no use for.
         case unusableKey
+        /// The key is not that of the certificate in this file.
         case keyDoesNotMatch(certificate: String)
         /// What the TLS library said.
         case refused(String)
     }
 
+    /// Its path as configured; `issued certificate` or `issued key` for one made in memory.
     package let file: String
+    /// What is wrong with it.
     package let reason: Reason
 
     package init(file: String, reason: Reason) {
@@ -54,6 +61,7 @@ package struct CertificateFileError: Error, Sendable, Equatable, CustomStringCon
 
 /// What went wrong with each of several pairs, all of it and not the first only.
 package struct CertificateStoreError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// One for each pair that failed, in the order of the pairs; empty when there was no pair.
     package let failures: [CertificateFileError]
 
     package var description: String {

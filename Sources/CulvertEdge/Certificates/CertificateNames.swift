@@ -9,6 +9,8 @@ package struct CertificateNames: Sendable, Hashable {
     /// What follows `*.` in names with one; covers names with exactly one label more.
     package private(set) var wildcardSuffixes: Set<String> = []
 
+    /// Takes names as certificates have them, with `*.` in front for a wildcard; what no host name
+    /// can be is left out.
     package init(dnsNames: some Sequence<String>) {
         for name in dnsNames { self.insert(dnsName: name) }
     }
@@ -23,6 +25,7 @@ package struct CertificateNames: Sendable, Hashable {
         }
     }
 
+    /// Whether there is no name at all: such a certificate covers no host.
     package var isEmpty: Bool { self.exact.isEmpty && self.wildcardSuffixes.isEmpty }
 
     /// Whether a client that asked for `host` accepts the certificate. `host` has no port; IPv6

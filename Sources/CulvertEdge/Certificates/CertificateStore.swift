@@ -14,12 +14,15 @@ package final class CertificateStore: Sendable {
         /// once, until the files change again.
         package var failures: [CertificateFileError] = []
 
+        /// Whether there is nothing to log: no pair was reloaded, and none failed anew.
         package var isEmpty: Bool { self.reloaded.isEmpty && self.failures.isEmpty }
     }
 
     /// Something a person should know about a certificate that is served all the same.
     package struct Warning: Sendable, Equatable, CustomStringConvertible {
+        /// The certificate's PEM file, as configured.
         package let file: String
+        /// What clients object to.
         package let flaw: ServedCertificate.Flaw
 
         package var description: String {

@@ -7,6 +7,7 @@ import Synchronization
 package struct IssuedCertificate: Sendable {
     /// The leaf first, then what leads to the root.
     package var certificateChainPEM: String
+    /// The leaf's private key, not encrypted.
     package var keyPEM: String
 
     package init(certificateChainPEM: String, keyPEM: String) {

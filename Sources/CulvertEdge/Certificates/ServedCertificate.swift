@@ -7,15 +7,20 @@ import X509
 package final class ServedCertificate: Sendable {
     /// TLS 1.2 and later; ALPN `h2`, then `http/1.1`.
     package let context: NIOSSLContext
+    /// The hosts that the leaf is for.
     package let names: CertificateNames
+    /// When the leaf begins to be valid (RFC 5280 §4.1.2.5); it is served before that too.
     package let notValidBefore: Date
+    /// The last moment at which the leaf is valid; one from files is served after that too.
     package let notValidAfter: Date
     /// Where it came from; nil for one issued in memory.
     package let files: CertificateFiles?
 
     /// Why a client will not be content with a certificate that TLS itself can use.
     package enum Flaw: Sendable, Equatable {
+        /// Its time is over, since this date.
         case expired(Date)
+        /// Its time begins only at this date.
         case notYetValid(Date)
         /// No subject alternative name: no current client accepts it for any host.
         case namesNothing

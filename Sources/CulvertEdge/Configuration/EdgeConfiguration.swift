@@ -7,9 +7,11 @@ package struct EdgeConfiguration: Sendable, Equatable {
     package var domain: NormalizedHost?
     /// The name that connectors dial; told from visitors by it alone.
     package var connect: NormalizedHost
+    /// By default 443 and 80 on every IPv4 address, and 9090 on loopback.
     package var listen = Listen()
     /// At least one when read from a file; the first is for clients that name no host.
     package var certificates: [CertificateFiles] = []
+    /// None by default; read from a file, no two share a name, a key or a hostname.
     package var tunnels: [DeclaredTunnel] = []
     /// How long a session outlives its connection; 30 s.
     package var resumeWindow: Duration = .seconds(30)
@@ -19,10 +21,12 @@ package struct EdgeConfiguration: Sendable, Equatable {
     package var trustedProxies: [AddressRange] = []
     /// Whether each request is logged; not by default.
     package var accessLog = false
+    /// Those the file does not name are at their defaults.
     package var limits = EdgeLimits()
     /// What the file has that is fine but worth knowing.
     package var notices: [ConfigurationProblem] = []
 
+    /// Everything else at its default; without a certificate added the edge does not start.
     package init(connect: NormalizedHost) { self.connect = connect }
 
     /// Where the edge listens.
@@ -36,6 +40,7 @@ package struct EdgeConfiguration: Sendable, Equatable {
         /// `/metrics`, `/healthz`, `/readyz`; nil is nowhere (`off`).
         package var metrics: HostPort? = HostPort(host: "127.0.0.1", port: 9090)
 
+        /// Every address at its default.
         package init() {}
     }
 

@@ -44,6 +44,7 @@ package struct EdgeLimits: Sendable, Equatable {
     /// Empty DATA frames in a row; 10, beyond it the connection ends.
     package var http2EmptyDataFrames = 10
 
+    /// Every limit at its default.
     package init() {}
 }
 

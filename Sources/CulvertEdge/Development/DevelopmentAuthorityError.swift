@@ -1,5 +1,6 @@
 /// Why the development authority's directory cannot be used; names the file or directory at fault.
 package struct DevelopmentAuthorityError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong with the file or directory.
     package enum Reason: Sendable, Equatable {
         /// A system call failed: its name and the system's reason.
         case system(call: String, reason: String)
@@ -9,12 +10,15 @@ package struct DevelopmentAuthorityError: Error, Sendable, Equatable, CustomStri
         case missing(beside: String)
         /// The key is not that of the certificate in this file.
         case keyDoesNotMatch(certificate: String)
+        /// The authority's certificate has ended; it is not made anew, since someone may trust it.
         case expired
         /// X.509 could not be made or written; a fault of the program.
         case internalFailure(String)
     }
 
+    /// The file or directory at fault.
     package let path: String
+    /// What is wrong with it.
     package let reason: Reason
 
     package var description: String {

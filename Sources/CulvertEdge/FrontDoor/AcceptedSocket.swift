@@ -6,8 +6,11 @@ import Synchronization
 /// Owns its descriptor, which is non-blocking, close-on-exec and has `TCP_NODELAY`: who takes it
 /// closes it; when nobody does, it is closed with the last reference. Any thread.
 package final class AcceptedSocket: Sendable {
+    /// The client's end, or that of a proxy before it.
     package let peer: PeerAddress
+    /// This end: the address and port that the client connected to.
     package let local: PeerAddress
+    /// What its ClientHello says; the bytes themselves are still to be read from the socket.
     package let hello: ClientHello
     /// To be released when the connection has closed; counted until then.
     package let permit: ConnectionPermit

@@ -16,6 +16,7 @@ package struct ClientHello: Sendable, Equatable {
 package enum ClientHelloResult: Sendable, Equatable {
     /// The answer cannot change before this many bytes, counted from the first, have arrived.
     case needMore(minimumBytes: Int)
+    /// A whole hello; bytes after it are not looked at.
     case hello(ClientHello)
     /// Not TLS at all; `looksLikeHTTP` when the bytes begin with a method and a space.
     case notTLS(looksLikeHTTP: Bool)

@@ -4,17 +4,22 @@ import Synchronization
 ///
 /// Shared by every listener of an edge; any thread.
 package final class ConnectionCounter: Sendable {
+    /// How many connections may be open at once; beyond it they are refused.
     package struct Limits: Sendable {
         /// Concurrent connections of all visitors, and of connectors until they have logged in.
         package var total = 65_536
         /// Concurrent connections of one IPv4 address or one IPv6 /64.
         package var perAddress = 1_024
 
+        /// 65,536 in all and 1,024 of one address.
         package init() {}
     }
 
+    /// Which limit a connection would pass; the raw value is the reason for the log.
     package enum Refusal: String, Error, Sendable {
+        /// ``Limits/total`` is reached.
         case tooManyConnections = "too many connections"
+        /// ``Limits/perAddress`` is reached, of one IPv4 address or one IPv6 /64.
         case tooManyConnectionsFromAddress = "too many connections from this address"
     }
 
@@ -26,6 +31,7 @@ package final class ConnectionCounter: Sendable {
     private let limits: Limits
     private let counts = Mutex(Counts())
 
+    /// Nothing is counted yet; the limits are fixed for the counter's life.
     package init(limits: Limits = Limits()) { self.limits = limits }
 
     /// How many permits are out.
@@ -73,6 +79,7 @@ package final class ConnectionPermit: Sendable {
 
     deinit { self.release() }
 
+    /// Takes the connection off the counts, the first time only.
     package func release() {
         guard !self.released.exchange(true, ordering: .relaxed) else { return }
         self.counter.release(self.group)

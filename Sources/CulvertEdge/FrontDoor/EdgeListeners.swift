@@ -8,6 +8,7 @@ internal import TunnelLink
 
 /// The sockets an edge listens on: the front door, plain HTTP, and the status pages.
 struct EdgeListeners: Sendable {
+    private let group: any EventLoopGroup
     private let door: FrontDoor
     private let plain: (any Channel)?
     private let status: StatusServer?
@@ -36,8 +37,9 @@ struct EdgeListeners: Sendable {
         )
         let https = try door.start(bind: SocketAddress(configuration.listen.https))
         var addresses = Edge.Addresses(https: https)
+        var plain: (any Channel)?
         do {
-            let plain = try await Self.listenPlain(
+            plain = try await Self.listenPlain(
                 configuration,
                 httpsPort: https.port ?? 443,
                 counter: counter,
@@ -54,17 +56,23 @@ struct EdgeListeners: Sendable {
                 )
                 status = server
             }
-            return (Self(door: door, plain: plain, status: status), addresses)
+            return (Self(group: group, door: door, plain: plain, status: status), addresses)
         } catch {
             door.shutdown()
+            try? await plain?.close()
             throw error
         }
     }
 
-    /// Takes no connection any more; those that are there are served on.
+    /// Takes no connection any more; those that are there are served on. The loops have taken over
+    /// every accepted one when this returns.
     func stopAccepting() async {
         self.door.stopAccepting()
         try? await self.plain?.close()
+        // One round to take a socket over, one to set its channel up.
+        for _ in 0..<2 {
+            for loop in self.group.makeIterator() { try? await loop.submit {}.get() }
+        }
     }
 
     func shutdownDoor() { self.door.shutdown() }

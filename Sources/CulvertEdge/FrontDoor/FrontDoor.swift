@@ -10,6 +10,7 @@ import Synchronization
 /// Has a thread of its own. A slow, silent or broken client delays nobody. Methods may be called
 /// from any thread.
 package final class FrontDoor: Sendable {
+    /// Whom a door hands connectors to, and its limits; fixed once the door is made.
     package struct Configuration: Sendable {
         /// The normalised name connectors dial; nil sends everybody to the visitors.
         package var connectHost: String?

@@ -6,11 +6,13 @@ package import NIOCore
 package struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
     /// The address as text, without brackets or zone.
     package let ip: String
+    /// The TCP port, in host byte order.
     package let port: UInt16
     /// What per-address limits count: a whole IPv4 address, or the /64 an IPv6 address is in, since
     /// that is what one subscriber is given.
     package let limitGroup: LimitGroup
 
+    /// Equal for all addresses that share one limit; an IPv4 address shares with no IPv6 one.
     package struct LimitGroup: Sendable, Hashable {
         let isIPv6: Bool
         let prefix: UInt64

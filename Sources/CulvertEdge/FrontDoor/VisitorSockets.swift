@@ -3,7 +3,9 @@ import NIOPosix
 
 /// Where a visitor's connection comes from and what its ClientHello said.
 package struct AcceptedVisitor: Sendable {
+    /// The TCP peer: the visitor, or a proxy before it.
     package let peer: PeerAddress
+    /// Parsed by the front door; the channel reads its bytes again.
     package let hello: ClientHello
 }
 

@@ -4,6 +4,7 @@ package import HTTPSemantics
 package struct DeclaredTunnel: Sendable, Equatable {
     /// 1...255 bytes, unique.
     package var name: String
+    /// Whoever has its private half may open the tunnel; each belongs to one tunnel only.
     package var publicKey: TunnelPublicKey
     /// Each leads to one tunnel only.
     package var hostnames: [HostPattern]

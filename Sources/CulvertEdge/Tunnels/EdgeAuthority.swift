@@ -14,6 +14,8 @@ package final class EdgeAuthority: SessionAuthority {
     private let metrics: SessionMetrics
     private let logger: Logger
 
+    /// Keeps the sessions of one endpoint in `directory`. `publicURL` makes the URL a connector is
+    /// told of for each hostname it asked for; it is called in a turn of the transport.
     package init(
         directory: TunnelDirectory,
         publicURL: @escaping @Sendable (_ host: String) -> String,

@@ -15,6 +15,8 @@ package final class TunnelRouter: RequestRouter {
     /// The requests that wait, by their requesters.
     private let waits = Mutex<[ObjectIdentifier: RouteWait]>([:])
 
+    /// Opens streams on the sessions in `directory`, all of which are of `host`; a request from an
+    /// event loop outside that host's group fails with `overLimit`.
     package init(
         directory: TunnelDirectory,
         host: SessionHost,

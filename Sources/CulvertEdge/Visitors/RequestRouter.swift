@@ -22,6 +22,7 @@ package protocol RouteRequester: AnyObject {
     func routeMatched(_ hostname: String)
     /// A stream that nothing has been sent on; it belongs to the requester from now on.
     func routeFound(_ stream: TunnelStream)
+    /// There is no stream for this attempt, and none will come.
     func routeFailed(_ failure: RouteFailure)
 }
 
@@ -31,11 +32,13 @@ package struct RouteRequest {
     package let head: RequestHead
     /// The normalised host without its port: the key of the route table.
     package let host: String
+    /// Whose request it is.
     package let visitor: VisitorInfo
     /// 1 for the first try; more when an earlier stream was refused or lost.
     package let attempt: Int
     /// When waiting for a connector must end; the same for all attempts.
     package let deadline: NIODeadline
+    /// The visitor's: the requester is answered on it, and the stream lives on it.
     package let eventLoop: any EventLoop
 }
 

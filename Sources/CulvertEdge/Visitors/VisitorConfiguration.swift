@@ -2,9 +2,12 @@ package import NIOCore
 
 /// What visitors may do, and for how long.
 package struct VisitorConfiguration: Sendable {
+    /// Sizes and counts, each with its own default.
     package var limits = VisitorLimits()
+    /// Times, each with its own default.
     package var timeouts = VisitorTimeouts()
 
+    /// Every limit and timeout at its default.
     package init() {}
 }
 
@@ -61,6 +64,7 @@ package struct VisitorLimits: Sendable {
     /// 1,000; beyond it the end.
     package var http2BufferedControlFrames = 1000
 
+    /// Every limit at its default.
     package init() {}
 }
 
@@ -85,5 +89,6 @@ package struct VisitorTimeouts: Sendable {
     /// For a request to find a connector, all attempts together. Default 30 s; the router keeps it.
     package var route = TimeAmount.seconds(30)
 
+    /// Every timeout at its default.
     package init() {}
 }

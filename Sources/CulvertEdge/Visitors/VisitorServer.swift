@@ -7,6 +7,7 @@ internal import Synchronization
 
 /// Serves visitors on connections that the front door has accepted; one for all event loops.
 package final class VisitorServer: Sendable {
+    /// Limits and timeouts, the same for every connection and fixed.
     package let configuration: VisitorConfiguration
     let router: any RequestRouter
     private let isAuthoritative: @Sendable (_ serverName: String, _ host: String) -> Bool

@@ -51,7 +51,9 @@ extension AddressRange: CustomStringConvertible {
 
 /// Why a text is no address range.
 package enum AddressRangeError: Error, Equatable, Sendable {
+    /// No address stands before the `/`; carries the whole text.
     case notAnAddress(String)
+    /// Not decimal, with a leading zero, or over `max`: 32 for IPv4, 128 for IPv6.
     case invalidPrefix(String, max: UInt8)
     /// Bits behind the prefix: `10.1.2.3/8` names a host, or a mistake; `network` is what fits.
     case hostBitsSet(String, network: String)

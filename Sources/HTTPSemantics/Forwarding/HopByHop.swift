@@ -15,6 +15,7 @@ package enum HopByHop {
     /// Options of `Connection` beyond this are not looked at; `MessageFraming` refuses such heads.
     package static let maxConnectionOptions = 64
 
+    /// Which way a message goes: only a request keeps `TE: trailers`.
     package enum Direction: Sendable { case request, response }
 
     /// `TE`, `Connection`, `Upgrade` here, the forwarding fields and the request id later.

@@ -1,15 +1,20 @@
 /// Why a message's head cannot be trusted to say where the message ends, or is malformed.
 package enum FramingError: Error, Equatable, Sendable {
+    /// Empty, or not a token (RFC 9110 §9.1).
     case invalidMethod
+    /// Empty, or not a token (RFC 9110 §5.1).
     case invalidFieldName
     /// The name of the field; its value has a CR, LF, NUL, another control, or OWS at an end.
     case invalidFieldValue(String)
+    /// An HTTP/1.1 request without `Host` (RFC 9112 §3.2); HTTP/1.0 may do without.
     case missingHost
+    /// More than one `Host` line, equal ones too (RFC 9112 §3.2).
     case repeatedHost
     /// Not 1*DIGIT, over 18 digits, a list, or twice.
     case invalidContentLength
     /// Not exactly `chunked`, or twice.
     case unsupportedTransferEncoding
+    /// The framing counts as faulty, whatever the coding (RFC 9112 §6.1).
     case transferEncodingInHTTP10
     /// The request smuggler's classic (RFC 9112 §6.3, item 3): refused, never repaired.
     case transferEncodingAndContentLength

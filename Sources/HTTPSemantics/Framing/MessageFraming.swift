@@ -1,8 +1,10 @@
 /// How a message's body ends (RFC 9112 §6.3).
 package enum BodyFraming: Equatable, Sendable {
+    /// No body: the message may not have one, or announces none or zero bytes.
     case none
     /// 0…999,999,999,999,999,999 bytes.
     case length(UInt64)
+    /// Chunks, then perhaps trailers (RFC 9112 §7.1); the only coding that is taken.
     case chunked
     /// A response whose body ends with its connection: a cut cannot be told from the end.
     case untilClose

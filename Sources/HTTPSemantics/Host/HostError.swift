@@ -1,5 +1,6 @@
 /// Why a text is no host, or no authority; a 400 when a visitor sent it.
 package enum HostError: Error, Equatable, Sendable {
+    /// No host: no text, or nothing before the port.
     case empty
     /// `user@` or `user:password@` before the host (RFC 9110 §4.2.4).
     case userinfo

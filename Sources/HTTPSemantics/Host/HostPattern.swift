@@ -1,6 +1,8 @@
 /// A configured hostname: one host, every name below a suffix, or any host at all.
 package struct HostPattern: Sendable {
+    /// The forms that a pattern can have.
     package enum Kind: Hashable, Sendable {
+        /// This host alone.
         case exact(NormalizedHost)
         /// The part after `*.`: matches names with one or more labels before it, not itself.
         case suffix(NormalizedHost)
@@ -8,6 +10,7 @@ package struct HostPattern: Sendable {
         case any
     }
 
+    /// What the pattern matches; equality rests on this alone.
     package let kind: Kind
     /// The text as configured, for messages.
     package let source: String
@@ -79,8 +82,11 @@ extension HostPattern: Hashable, CustomStringConvertible {
 
 /// The summary of a match: exact before wildcard, a longer suffix before a shorter, `*` last.
 package enum HostMatch: Comparable, Sendable {
+    /// `*` matched.
     case any
+    /// `*.suffix` matched; the bytes of the suffix, its `*.` not counted.
     case wildcard(suffixBytes: Int)
+    /// The host itself matched.
     case exact
 }
 
@@ -90,6 +96,7 @@ package enum HostPatternError: Error, Equatable, Sendable {
     case anyNotAllowed
     /// A `*` elsewhere than alone or as the whole first label, or before an address.
     case misplacedWildcard(String)
+    /// The text as configured, and why it (without a `*.`) is no host.
     case invalidHost(String, HostError)
 }
 

@@ -1,6 +1,8 @@
 /// An IPv4 or IPv6 address as a number; no zone.
 package enum IPAddress: Hashable, Sendable {
+    /// The first octet in the highest bits.
     case v4(UInt32)
+    /// The first octet in the highest bits; an IPv4-mapped address is one of these too.
     case v6(UInt128)
 
     /// Reads an address without brackets, port, prefix or zone; nil when it is none.

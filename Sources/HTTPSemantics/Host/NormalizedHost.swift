@@ -43,6 +43,7 @@ extension NormalizedHost: CustomStringConvertible {
 
 /// A host and its port, from `Host`, `:authority` or an absolute-form target (RFC 9110 §4.2.3, §7.2).
 package struct NormalizedAuthority: Hashable, Sendable {
+    /// The host without its port.
     package let host: NormalizedHost
     /// 1…65535 as written, the scheme's own included; nil when none was.
     package let port: UInt16?

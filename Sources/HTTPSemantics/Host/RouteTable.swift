@@ -9,6 +9,7 @@ package struct RouteTable<Target> {
     /// Suffixes with more labels than any row has need not be looked up.
     private var maxSuffixLabels = 0
 
+    /// An empty table: it has no target for any host.
     package init() {}
 
     /// Builds the table.

@@ -52,18 +52,23 @@ package enum RequestTarget: Equatable, Sendable {
 
 /// Why a request leads to no `RequestHead`.
 package enum RequestTargetError: Error, Equatable, Sendable {
+    /// A target of no bytes.
     case empty
+    /// A byte outside visible ASCII, 0x21…0x7E.
     case illegalByte(UInt8)
     /// A `#`: fragments are never sent (RFC 9110 §4.2.5), and readers differ on what one means here.
     case fragment
     /// None of the four forms.
     case unknownForm
+    /// Absolute-form with a scheme other than `http` and `https`; here in lower case.
     case unsupportedScheme(String)
+    /// `*` with a method other than OPTIONS (RFC 9112 §3.2.4).
     case asteriskWithoutOptions
     /// CONNECT: this is a gateway, not a proxy for visitors.
     case connectRefused
     /// No host at all: neither in the target nor in `Host` or `:authority`.
     case missingHost
+    /// The authority, or a `Host` beside it, is no host.
     case invalidHost(HostError)
     /// `:authority` and `Host` of an HTTP/2 request name different hosts (RFC 9113 §8.3.1).
     case conflictingHosts

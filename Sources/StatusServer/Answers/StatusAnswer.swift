@@ -2,6 +2,7 @@
 package struct StatusAnswer: Sendable, Equatable {
     /// A final HTTP status, 200...599.
     package var status: Int
+    /// Sent as it is, as `Content-Type`.
     package var contentType: String
     /// Sent whole, with its length.
     package var body: String

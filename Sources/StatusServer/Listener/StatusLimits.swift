@@ -21,5 +21,6 @@ package struct StatusLimits: Sendable {
     /// Field lines of a request; beyond it the answer is 431. Default 64.
     package var fields = 64
 
+    /// Every limit at its default.
     package init() {}
 }

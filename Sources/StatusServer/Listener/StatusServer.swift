@@ -154,6 +154,7 @@ package final class StatusServer: Sendable {
 
 /// Why a status listener could not be started.
 package struct StatusServerError: Error, CustomStringConvertible {
+    /// For a person: the address, what is in the way, and what to change if that helps.
     package var message: String
 
     init(address: String, port: Int, cause: (any Error)? = nil) {

@@ -26,7 +26,9 @@ struct MetricFamily: Sendable {
 
 /// One value of a series that is read at a scrape.
 package struct MetricSample: Sendable {
+    /// Told apart by these from the other samples of its name.
     package var labels: MetricLabels
+    /// Whole numbers are written without a point, NaN and infinities as Prometheus has them.
     package var value: Double
 
     package init(_ labels: MetricLabels, _ value: Double) {

@@ -3,6 +3,7 @@
 /// Names are the program's own and checked when the labels are made: `[a-zA-Z_][a-zA-Z0-9_]*`, each once,
 /// not `le` and not beginning with two underscores. Values may be anything.
 package struct MetricLabels: Sendable, Hashable, ExpressibleByDictionaryLiteral {
+    /// For the only series of its name.
     package static let none: MetricLabels = [:]
 
     /// `name="value",…`, escaped, without braces; empty for none.
@@ -10,6 +11,7 @@ package struct MetricLabels: Sendable, Hashable, ExpressibleByDictionaryLiteral 
 
     package init(dictionaryLiteral elements: (String, String)...) { self.init(elements) }
 
+    /// Escapes the values; a name that is malformed or comes twice stops the program.
     package init(_ labels: [(name: String, value: String)]) {
         var text = ""
         var names: Set<String> = []

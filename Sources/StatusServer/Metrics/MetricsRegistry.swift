@@ -8,6 +8,7 @@ internal import Synchronization
 package final class MetricsRegistry: Sendable {
     private let families = Mutex<[String: MetricFamily]>([:])
 
+    /// A registry without series.
     package init() {}
 
     /// - Parameters:
@@ -25,6 +26,8 @@ package final class MetricsRegistry: Sendable {
         return counter
     }
 
+    /// A gauge for the caller to set; one that is read at scrapes cannot be had here: asking
+    /// for it stops the program.
     package func gauge(_ name: String, help: String, labels: MetricLabels = .none) -> Gauge {
         let source = self.register(name, help, .gauge, labels, .gauge(Gauge()))
         guard case .gauge(let gauge) = source else { preconditionFailure(name) }

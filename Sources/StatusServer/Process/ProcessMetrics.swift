@@ -4,6 +4,7 @@ internal import Glibc
 ///
 /// A value that cannot be read is `NaN`.
 package enum ProcessMetrics {
+    /// Adds the `process_…` series; only the start time is read now, once.
     package static func register(in registry: MetricsRegistry) {
         registry.counter(
             "process_cpu_seconds_total",

@@ -1,5 +1,6 @@
 /// The series of a connector. Any thread; what is counted for each request is counted without a lock.
 package final class ConnectorMetrics: Sendable {
+    /// What `/metrics` shows; others may add series of theirs.
     package let registry: MetricsRegistry
     private let requests: RequestMetrics
     /// To be told of logins, sessions and links.

@@ -2,11 +2,13 @@
 package final class EdgeMetrics: Sendable {
     /// How one tunnel stands at a scrape.
     package struct Tunnel: Sendable {
+        /// The label `tunnel`, of 1,000 tunnels at most in the order of names; the rest is `other`.
         package var name: String
         /// Sessions with a link.
         package var connectedSessions: Int
         /// Sessions whose link is lost and which may still be resumed.
         package var interruptedSessions: Int
+        /// Streams under way, over all its sessions.
         package var streams: Int
         /// Requests that wait for a connector.
         package var waitingRequests: Int
@@ -30,6 +32,7 @@ package final class EdgeMetrics: Sendable {
     static let maximumTunnels = 1_000
     static let otherTunnels = "other"
 
+    /// What `/metrics` shows; others may add series of theirs.
     package let registry: MetricsRegistry
     private let requests: RequestMetrics
     /// To be told of logins, sessions and links.

@@ -33,12 +33,16 @@ package final class SessionMetrics: Sendable {
         }
     }
 
+    /// A login has begun a new session.
     package func sessionOpened() { self.opened.increment() }
 
+    /// A session is over for good, and will not be resumed.
     package func sessionClosed() { self.closed.increment() }
 
+    /// A session goes on over a new link.
     package func sessionResumed() { self.resumed.increment() }
 
+    /// A session is without a link; it may yet be resumed.
     package func linkLost() { self.linksLost.increment() }
 
     /// - Parameter code: Of REFUSED, as `RefusalCode.rawValue` has it.

@@ -10,7 +10,9 @@ package import TunnelWire
 ///
 /// SAFETY: `current`, `leaving` and `isDraining` belong to the transport's turns; the rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
+    /// Carries the sessions, and their streams to the group's event loops.
     package let host: SessionHost
+    /// Signs each LOGIN; its public key is who the edge takes this connector for.
     package let identity: TunnelIdentity
     private let transport: TunnelTransport
     private let configuration: SessionConfiguration
@@ -45,6 +47,8 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         self.host.bind(to: self.transport)
     }
 
+    /// Any thread: starts the transport's thread, without which no link is made; a second call does
+    /// nothing.
     package func start() { self.transport.start(driver: self.host) }
 
     /// Any thread: ends the link and the transport's thread; waits for it.

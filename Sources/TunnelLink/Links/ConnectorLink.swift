@@ -18,7 +18,9 @@ package enum LinkEvent: Sendable {
 
 /// Why a link is over.
 package enum LinkFailure: Sendable, Equatable {
+    /// The connection ended, or never came about; its login may have been refused before.
     case transport(TransportCloseReason)
+    /// The edge sent what the protocol does not allow, or no answer to the login within 10 s.
     case protocolError(WireError)
 }
 

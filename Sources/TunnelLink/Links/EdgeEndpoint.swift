@@ -25,8 +25,14 @@ package protocol SessionAuthority: AnyObject, Sendable {
     func authorize(_ login: Login, peer: String) -> Result<SessionGrant, Refusal>
     /// A login was refused, by ``authorize(_:peer:)`` or before it came to that.
     func loginRefused(_ refusal: Refusal, peer: String)
+    /// A login was granted and its session begun; WELCOME has not gone out yet. Never for a session
+    /// that is resumed.
     func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login)
+    /// The session can be used, or cannot any more. Not told of the `connected` it begins with;
+    /// `closed` comes before ``sessionClosed(_:reason:)``.
     func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability)
+    /// The session is over for good: the last call about it, at most once. None comes for sessions
+    /// that end with the transport.
     func sessionClosed(_ session: SessionDriver, reason: CloseReason)
 }
 
@@ -37,6 +43,7 @@ package final class EdgeEndpoint: @unchecked Sendable {
     /// Sessions at once; beyond it a login is refused as overloaded. Default 10,000.
     package static let maximumSessions = 10_000
 
+    /// Carries the sessions; its bridges are how an event loop reaches them.
     package let host: SessionHost
     private let transport: TunnelTransport
     private let connectHost: String
@@ -75,6 +82,8 @@ package final class EdgeEndpoint: @unchecked Sendable {
         accepting.endpoint = self
     }
 
+    /// Any thread: starts the transport's thread, without which nothing adopted is served; a second
+    /// call does nothing.
     package func start() { self.transport.start(driver: self.host) }
 
     /// Any thread: ends all links and the transport's thread; waits for it.

@@ -16,8 +16,10 @@ package struct TunnelIdentity: Sendable {
         self.key = key
     }
 
+    /// 32 bytes: what LOGIN carries and an edge knows the tunnel by.
     package var publicKey: [UInt8] { Array(self.key.publicKey.rawRepresentation) }
 
+    /// 32 bytes, the seed of RFC 8032 §5.1.5: a secret.
     package var privateKey: [UInt8] { Array(self.key.rawRepresentation) }
 
     /// 64 bytes; all zero, which no verifier accepts, should signing fail.

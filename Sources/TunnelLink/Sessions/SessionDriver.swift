@@ -11,8 +11,9 @@ package enum SessionAvailability: UInt8, AtomicRepresentable, Sendable {
     case connected
     /// The link was lost; streams wait for another.
     case waiting
-    /// The peer takes no new streams, or this end opens none.
+    /// The peer takes no new streams.
     case draining
+    /// Over for good; nothing follows.
     case closed
 }
 
@@ -20,8 +21,10 @@ package enum SessionAvailability: UInt8, AtomicRepresentable, Sendable {
 package final class StreamCount: Sendable {
     private let streams = Atomic<Int>(0)
 
+    /// None under way.
     package init() {}
 
+    /// Streams at about this moment: good enough to compare loads, not to enforce a limit.
     package var count: Int { self.streams.load(ordering: .relaxed) }
 
     func increment() { self.streams.add(1, ordering: .relaxed) }
@@ -35,9 +38,11 @@ package final class StreamCount: Sendable {
 /// SAFETY: `session`, `link` and what is private belong to the transport's turns; `load` and
 /// `availability` are atomic; the rest is constant.
 package final class SessionDriver: @unchecked Sendable {
+    /// Chosen by the edge at the session's first login; the same over all its links.
     package let id: SessionID
     /// Ed25519, 32 bytes: the peer's on an edge, one's own on a connector.
     package let publicKey: [UInt8]
+    /// Its streams that are not over, whichever end opened them; any thread.
     package let load = StreamCount()
     private let state = Atomic<SessionAvailability>(.connected)
 

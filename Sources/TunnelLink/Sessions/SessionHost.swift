@@ -10,6 +10,7 @@ internal import TunnelWire
 /// SAFETY: `commands` is behind a lock; `transport` and `bridges` are set before the transport
 /// starts and constant from then on; the rest belongs to the transport's turns.
 package final class SessionHost: TransportDriver, @unchecked Sendable {
+    /// For what becomes of its links and sessions.
     package let logger: Logger
     private let commands = Mutex<[LoopBridge.Command]>([])
     private var transport: TunnelTransport?
@@ -83,10 +84,12 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
 
     // MARK: The transport's turns
 
+    /// The clock of every deadline here: monotonic, the transport's own. Any thread.
     package static var now: Instant {
         Instant(nanoseconds: monotonicNanoseconds())
     }
 
+    /// Applies what the loops have asked for since, then fires the timers that are due.
     package func transportWoke(now: UInt64) {
         self.isTurnOver = false
         let now = Instant(nanoseconds: now)
@@ -97,6 +100,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         if let due = self.firstDeadline, now >= due { self.fireTimers(now: now) }
     }
 
+    /// Settles the sessions that something happened to, and hands each loop its batch.
     package func transportTurnEnded(now: UInt64) {
         self.settle(now: Instant(nanoseconds: now))
         defer { self.isTurnOver = true }
@@ -104,6 +108,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         self.filledBridges.removeAll(keepingCapacity: true)
     }
 
+    /// The earliest of the tasks' and the sessions' times; a session may have put its own off.
     package var nextDeadline: UInt64? { self.firstDeadline?.nanoseconds }
 
     private var firstDeadline: Instant? {

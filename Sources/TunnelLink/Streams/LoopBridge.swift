@@ -51,7 +51,9 @@ package final class LoopBridge: @unchecked Sendable {
         var isScheduled = false
     }
 
+    /// The one loop whose streams it carries.
     package let eventLoop: any EventLoop
+    /// For the heads and trailers that its streams encode.
     package let allocator = ByteBufferAllocator()
     /// Streams of this loop.
     let load = StreamCount()

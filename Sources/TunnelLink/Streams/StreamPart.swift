@@ -34,5 +34,6 @@ package protocol TunnelStreamDelegate: AnyObject {
 }
 
 extension TunnelStreamDelegate {
+    /// Does nothing: the stream waits until its session has a link again, or is over.
     package func sessionIsAway(_ stream: TunnelStream) {}
 }

@@ -10,6 +10,7 @@ package class TunnelStream {
     /// Body bytes that may wait to be sent before ``isWritable`` turns false. 64 KiB.
     package static let bufferedBytes = 64 << 10
 
+    /// Where every call to the stream is made, and every call to its delegate comes.
     package let eventLoop: any EventLoop
     /// May be changed at any time, also between the pieces of a batch.
     package weak var delegate: (any TunnelStreamDelegate)?

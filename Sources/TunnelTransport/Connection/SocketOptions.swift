@@ -3,13 +3,17 @@ import Glibc
 
 /// What a TCP connection is like now.
 package struct SocketStatistics: Sendable, Equatable {
+    /// The smoothed round-trip time (`tcpi_rtt`).
     package let roundTripMicroseconds: Int
+    /// The shortest round trip of late, as the kernel keeps it (`tcpi_min_rtt`).
     package let minimumRoundTripMicroseconds: Int
     /// The kernel's estimate of what the path delivers; 0 before anything was sent.
     package let deliveryBytesPerSecond: Int
     /// Written to the socket, not yet sent.
     package let unsentBytes: Int
+    /// Sent, not yet acknowledged.
     package let unacknowledgedSegments: Int
+    /// Sent again since the connection began.
     package let retransmittedSegments: Int
 
     init?(descriptor: CInt) {

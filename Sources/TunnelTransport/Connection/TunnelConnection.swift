@@ -16,6 +16,7 @@ package final class TunnelConnection {
     /// Which end this is.
     package enum Role: Sendable { case client, server }
 
+    /// `client` when `connect` made it, `server` when `adopt` did.
     package let role: Role
     /// What `adopt` or `connect` called the other end.
     package let peer: String

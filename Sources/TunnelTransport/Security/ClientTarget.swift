@@ -2,9 +2,13 @@ import Glibc
 
 /// Whom a client connects to: the name that the certificate has to carry, and what to ask for.
 package struct ClientTarget: Sendable {
+    /// A DNS name of at most 120 bytes: the SNI, and what the certificate is verified for.
     package let hostname: String
+    /// Only for the Host field: the socket is connected already.
     package let port: UInt16
+    /// What the upgrade asks for; begins with a slash and may have a query.
     package let path: String
+    /// Whose certificates are believed.
     package let trust: ClientTrust
     /// Sent with the upgrade, in order.
     package let fields: [(name: String, value: String)]

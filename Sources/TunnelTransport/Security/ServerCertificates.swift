@@ -5,7 +5,9 @@ import CLibwebsockets
 package final class ServerCertificates: Sendable {
     /// A chain, leaf first, and the leaf's unencrypted private key.
     package struct Files: Sendable, Hashable {
+        /// Path of the chain's PEM file.
         package let certificate: String
+        /// Path of the key's PEM file; the key has to be the leaf's.
         package let key: String
 
         package init(certificate: String, key: String) {

@@ -42,7 +42,9 @@ extension Credentials: CustomStringConvertible, CustomReflectable {
 
 /// Why credentials cannot be used.
 package struct CredentialsError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The path, as the caller named it.
     package var file: String
+    /// What is wrong, to be read after the path; never a part of a key.
     package var message: String
 
     package var description: String { "\(self.file): \(self.message)" }

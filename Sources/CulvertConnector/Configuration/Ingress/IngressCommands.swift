@@ -5,6 +5,7 @@ import HTTPSemantics
 package struct IngressCommandResult: Sendable, Equatable {
     /// For standard output when it succeeded, for standard error when not; no newline at its end.
     package var text: String
+    /// Whether the process exits with 0.
     package var succeeded: Bool
 }
 

@@ -6,11 +6,14 @@ package struct IngressRule: Sendable, Equatable {
     package var hostname: HostPattern?
     /// nil takes every path.
     package var path: PathPattern?
+    /// What its requests are sent to, or answered by.
     package var service: OriginService
     /// The service as the file has it.
     package var serviceText: String
+    /// How the service is spoken to; what the file says for all rules is already part of it.
     package var originRequest: OriginOptions
 
+    /// A rule whose service is written as its description, until ``serviceText`` is set.
     package init(
         hostname: HostPattern? = nil,
         path: PathPattern? = nil,

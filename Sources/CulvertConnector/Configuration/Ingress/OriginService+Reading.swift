@@ -3,6 +3,7 @@ import ConfigurationFile
 extension OriginService {
     /// Why a text names no service.
     package struct Malformed: Error, Equatable {
+        /// For a person; the place in the file is for the caller to add.
         package var message: String
     }
 

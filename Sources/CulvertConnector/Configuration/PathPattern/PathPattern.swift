@@ -15,9 +15,13 @@ package struct PathPattern: Sendable, Equatable, CustomStringConvertible {
 
     /// Why a text is not an expression, in Go's words.
     package struct Malformed: Error, Equatable {
+        /// For a person: what is wrong, with the part at fault if it is one.
         package var message: String
     }
 
+    /// Compiles an expression.
+    ///
+    /// - Throws: ``Malformed`` when it is none, or needs more than ``maximumInstructions``.
     package init(_ text: String) throws(Malformed) {
         var parser = PathPatternParser(text)
         self.program = try PathProgram(try parser.parse())

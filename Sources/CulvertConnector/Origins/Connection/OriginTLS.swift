@@ -15,6 +15,7 @@ package final class OriginTLSContexts: Sendable {
 
     private let cache = Mutex<[Settings: NIOSSLContext]>([:])
 
+    /// No contexts yet: each is built when it is first asked for.
     package init() {}
 
     /// - Returns: the context for `options`, on `eventLoop`; failed with what is wrong with a file.
