@@ -1,4 +1,5 @@
 package import Logging
+internal import Synchronization
 package import TunnelLink
 package import TunnelTransport
 package import TunnelWire
@@ -71,10 +72,7 @@ package struct LinkKeeper: Sendable {
                 now: .now,
                 random: .random(in: 0...1)
             )
-            if let refusal = outcome.refusal {
-                let asked = Duration.milliseconds(Int(refusal.retryAfterMilliseconds))
-                delay = max(delay, min(asked, Self.longestWait))
-            }
+            delay = Self.wait(delay, after: outcome.refusal)
             self.log(outcome, delay: delay, isFirstFailure: !hasFailed)
             hasFailed = outcome.lifetime == nil
             self.onState(.connecting(lastFailure: outcome.reason))
@@ -110,8 +108,11 @@ package struct LinkKeeper: Sendable {
     /// answers at the address).
     private func runLinks() async -> Outcome {
         let (signals, continuation) = AsyncStream.makeStream(of: Signal.self)
+        let news = NetworkNews()
         let watch = Task {
-            for await _ in NetworkWatch.changes() { continuation.yield(.networkChanged) }
+            for await _ in NetworkWatch.changes() where news.isFirst() {
+                continuation.yield(.networkChanged)
+            }
         }
         defer { watch.cancel() }
         var links = Links()
@@ -120,20 +121,24 @@ package struct LinkKeeper: Sendable {
         } catch {
             return Outcome(reason: error.description)
         }
-        var schedule = ReconnectSchedule()
+        var retry = Retry()
         for await signal in signals {
-            if case .link(let number, let event) = signal {
+            switch signal {
+            case .link(let number, let event):
                 self.note(event, of: number, in: &links)
                 if links.isEmpty { return links.outcome }
-                if case .welcomed = event { schedule = ReconnectSchedule() }
+                if case .welcomed = event { retry.schedule = ReconnectSchedule() }
                 // A failed attempt is not repeated at once.
                 if case .closed = event, links.wantsToMove {
-                    self.tryAgain(after: &schedule, continuation)
-                    continue
+                    self.tryAgain(&retry, asked: links.outcome.refusal, continuation)
                 }
-            }
-            guard links.wantsToMove else { continue }
-            if case .networkChanged = signal {
+                guard links.wantsToMove, !retry.isPending else { continue }
+            case .tryAgain:
+                retry.isPending = false
+                guard links.wantsToMove else { continue }
+            case .networkChanged:
+                news.wasTaken()
+                guard links.wantsToMove else { continue }
                 self.logger.info("The network has changed, dialling beside the old link")
             }
             do {
@@ -141,21 +146,36 @@ package struct LinkKeeper: Sendable {
             } catch {
                 // The old link may live; if not, its end is noticed.
                 self.logger.debug("No other link", metadata: ["reason": "\(error)"])
-                self.tryAgain(after: &schedule, continuation)
+                self.tryAgain(&retry, asked: nil, continuation)
             }
         }
         return links.outcome
     }
 
+    /// Has another link dialled later, once, unless the edge has refused for good: then what there is
+    /// goes on to its end.
     private func tryAgain(
-        after schedule: inout ReconnectSchedule,
+        _ retry: inout Retry,
+        asked refusal: Refusal?,
         _ continuation: AsyncStream<Signal>.Continuation
     ) {
-        let delay = schedule.delay(afterLinkOf: nil, now: .now, random: .random(in: 0...1))
+        guard !retry.isPending, refusal?.isPermanent != true else { return }
+        retry.isPending = true
+        let delay = Self.wait(
+            retry.schedule.delay(afterLinkOf: nil, now: .now, random: .random(in: 0...1)),
+            after: refusal
+        )
         Task {
             try await Task.sleep(for: delay)
             continuation.yield(.tryAgain)
         }
+    }
+
+    /// The schedule's delay, or what the edge asked for if that is longer, within reason.
+    private static func wait(_ delay: Duration, after refusal: Refusal?) -> Duration {
+        guard let refusal else { return delay }
+        let asked = Duration.milliseconds(Int(refusal.retryAfterMilliseconds))
+        return max(delay, min(asked, Self.longestWait))
     }
 
     private func dial(
@@ -188,6 +208,22 @@ package struct LinkKeeper: Sendable {
         case .closed(let failure): links.closed(number, "\(failure)")
         }
     }
+}
+
+/// When to dial again beside links that are to be left.
+private struct Retry {
+    var schedule = ReconnectSchedule()
+    /// Whether one is on its way: there is one at most.
+    var isPending = false
+}
+
+/// Changes of the network that nobody has looked at yet count as one.
+private final class NetworkNews: Sendable {
+    private let isThere = Atomic<Bool>(false)
+
+    func isFirst() -> Bool { !self.isThere.exchange(true, ordering: .relaxed) }
+
+    func wasTaken() { self.isThere.store(false, ordering: .relaxed) }
 }
 
 /// Why there is no link any more.

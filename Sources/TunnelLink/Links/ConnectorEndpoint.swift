@@ -1,3 +1,4 @@
+internal import Glibc
 package import HTTPSemantics
 package import Logging
 package import NIOCore
@@ -60,8 +61,8 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         target: ClientTarget,
         onEvent: @escaping @Sendable (LinkEvent) -> Void
     ) {
-        self.host.execute {
-            self.transport.connect(
+        let isTaken = self.host.execute {
+            let isBegun = self.transport.connect(
                 socket: socket,
                 to: target,
                 handler: ConnectorLink(
@@ -70,7 +71,11 @@ package final class ConnectorEndpoint: @unchecked Sendable {
                     onEvent: onEvent
                 )
             )
+            if !isBegun { onEvent(.closed(.transport(.shutdown))) }
         }
+        guard !isTaken else { return }
+        Glibc.close(socket)
+        onEvent(.closed(.transport(.shutdown)))
     }
 
     /// Any thread: asks the edge for no more streams; `completion` comes when all that were under

@@ -122,7 +122,8 @@ final class ConnectorLink: TunnelConnectionHandler {
     }
 
     func closed(_ connection: TunnelConnection, reason: TransportCloseReason) {
-        if let driver, driver.link === connection {
+        // Without a link it was this one's, and found dead.
+        if let driver, driver.link === connection || driver.link == nil {
             self.endpoint.linkIsOver(driver, now: SessionHost.now)
         }
         self.onEvent(.closed(self.failure.map { .protocolError($0) } ?? .transport(reason)))

@@ -1,3 +1,4 @@
+internal import HeapModule
 package import Logging
 package import NIOCore
 internal import Synchronization
@@ -23,7 +24,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var filledBridges: [LoopBridge] = []
     private var deadlines = DeadlineTable<ObjectIdentifier>()
     private var isTurnOver = false
-    private var tasks: [(due: Instant, work: () -> Void)] = []
+    private var tasks = Heap<ScheduledWork>()
 
     /// Streams live on the loops of `group`; `acceptor` takes those that peers open, nil refuses them.
     package init(group: any EventLoopGroup, acceptor: (any StreamAcceptor)?, logger: Logger) {
@@ -77,9 +78,10 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         return batch.reduce(0) { $0 + $1.byteCount } <= Self.lightBytes
     }
 
-    /// Any thread: runs `work` in a turn of the transport.
-    package func execute(_ work: @escaping @Sendable () -> Void) {
-        self.transport?.execute(work)
+    /// Any thread: runs `work` in a turn of the transport; false after its shutdown, when it does not.
+    @discardableResult
+    package func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
+        self.transport?.execute(work) ?? false
     }
 
     // MARK: The transport's turns
@@ -112,7 +114,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     package var nextDeadline: UInt64? { self.firstDeadline?.nanoseconds }
 
     private var firstDeadline: Instant? {
-        guard let task = self.tasks.min(by: { $0.due < $1.due })?.due else {
+        guard let task = self.tasks.min?.due else {
             return self.deadlines.first
         }
         return self.deadlines.first.map { min($0, task) } ?? task
@@ -130,9 +132,10 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     }
 
     private func fireTimers(now: Instant) {
-        let due = self.tasks.filter { $0.due <= now }
-        self.tasks.removeAll { $0.due <= now }
-        for task in due { task.work() }
+        while let task = self.tasks.min, task.due <= now {
+            self.tasks.removeMin()
+            task.work()
+        }
         while let id = self.deadlines.popDue(by: now) {
             guard let driver = self.drivers[id] else { continue }
             guard let deadline = driver.session.deadline, deadline <= now else {
@@ -152,7 +155,7 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
 
     /// Runs `work` in a turn of the transport at `due`.
     func schedule(at due: Instant, _ work: @escaping () -> Void) {
-        self.tasks.append((due, work))
+        self.tasks.insert(ScheduledWork(due: due, work: work))
     }
 
     // MARK: For the drivers
@@ -182,6 +185,15 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
         }
         return best
     }
+}
+
+/// What is to be done in a turn at a time.
+private struct ScheduledWork: Comparable {
+    let due: Instant
+    let work: () -> Void
+
+    static func < (left: Self, right: Self) -> Bool { left.due < right.due }
+    static func == (left: Self, right: Self) -> Bool { left.due == right.due }
 }
 
 extension LoopBridge.Command {

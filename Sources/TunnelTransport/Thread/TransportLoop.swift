@@ -155,12 +155,16 @@ final class TransportLoop {
         guard let handle else { return }
         self.isStopping = true
         for job in self.mailbox.close() { job(self) }
+        // What they said last still goes out.
+        self.now = monotonicNanoseconds()
+        self.serveDriver(wakes: true)
         for connection in Array(self.connections.values) {
             let speaksWebSocket = connection.phase == .open
             self.finish(connection, because: .shutdown)
             guard speaksWebSocket, let socket = connection.socket else { continue }
             culvert_close(socket, 1001, "shutdown", 8)
         }
+        self.driver?.transportTurnEnded(now: self.now)
         // Two turns for close frames that the sockets take at once; nobody is waited for.
         for _ in 0..<2 { culvert_loop_service(handle) }
         for connection in Array(self.connections.values) {
