@@ -172,6 +172,55 @@ struct HTTP2VisitorTests {
         }
     }
 
+    /// Neither silence in the middle of a header block nor more of it puts its end off; requests
+    /// that are whole have nothing to fear.
+    @Test func aHeaderBlockThatDoesNotEndIsGivenUp() async throws {
+        try await self.run {
+            $0.timeouts.header = .seconds(1)
+        } _: { _, client in
+            for stream: UInt32 in [1, 3] { try await client.send(.request(stream, "/hello")) }
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 3 }
+            let begun = NIODeadline.now()
+            var head = RawFrame.request(5, "/hello")
+            head.flags = 0
+            try await client.send(head)
+            try await client.send(
+                RawFrame(
+                    type: RawFrame.continuation,
+                    stream: 5,
+                    payload: RawFrame.block([("x", "y")])
+                )
+            )
+            try await client.closed()
+            #expect(NIODeadline.now() - begun >= .milliseconds(990))
+        }
+        try await self.run {
+            $0.timeouts.header = .milliseconds(300)
+        } _: { _, client in
+            try await client.send(.request(1, "/hello"))
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 1 }
+            var head = RawFrame.request(3, "/hello")
+            head.flags = 1
+            let rest = RawFrame(
+                type: RawFrame.continuation,
+                flags: 4,
+                stream: 3,
+                payload: RawFrame.block([("x", "y")])
+            )
+            try await client.send(head, rest)
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 3 }
+            // For longer than the deadline of the blocks that were complete.
+            let end = NIODeadline.now() + .milliseconds(600)
+            var stream: UInt32 = 5
+            while NIODeadline.now() < end {
+                try await client.send(.request(stream, "/hello"))
+                let asked = stream
+                try await client.frames.first { $0.type == RawFrame.data && $0.stream == asked }
+                stream += 2
+            }
+        }
+    }
+
     @Test func slowBodyGets408() async throws {
         try await self.run {
             $0.timeouts.bodyIdle = .milliseconds(50)

@@ -24,6 +24,7 @@ extension ChannelPipeline.SynchronousOperations {
         )
         let limits = server.configuration.limits
         try self.addHandlers(
+            HeaderBlockHandler(timeout: server.configuration.timeouts.header),
             OutboundFramesHandler(concurrentStreams: limits.http2Streams),
             EarlySettingsHandler(acknowledges: EarlySettingsHandler.isHarmless(limits)),
             framing,
