@@ -44,8 +44,10 @@ extension SystemTests {
             let browser = try ManagedProcess(
                 "/usr/bin/env",
                 [
-                    "HOME=\(home)", "chromium-headless-shell", "--no-sandbox", "--disable-gpu",
-                    "--disable-dev-shm-usage", "--user-data-dir=\(home)/profile",
+                    // Debian's script of that name stays in between and is no end to it.
+                    "HOME=\(home)", "/usr/lib/chromium/chromium-headless-shell", "--no-sandbox",
+                    "--disable-gpu", "--disable-dev-shm-usage",
+                    "--user-data-dir=\(home)/profile",
                     "--remote-debugging-port=0",
                     "\(url)/page/browser.html?websockets=wss://ws.localhost:\(demo.port)/",
                 ],
