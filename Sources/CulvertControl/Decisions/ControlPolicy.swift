@@ -339,14 +339,3 @@ package struct ControlPolicy: Sendable {
         }
     }
 }
-
-extension NormalizedHost {
-    /// Whether this is `suffix` with one label or more before it.
-    fileprivate func isBelow(_ suffix: NormalizedHost) -> Bool {
-        let own = self.name.utf8
-        let other = suffix.name.utf8
-        guard own.count > other.count + 1, !self.isAddress else { return false }
-        let tail = own.suffix(other.count + 1)
-        return tail.first == UInt8(ascii: ".") && tail.dropFirst().elementsEqual(other)
-    }
-}

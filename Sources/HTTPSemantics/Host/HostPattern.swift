@@ -61,12 +61,7 @@ package struct HostPattern: Sendable {
         case .exact(let own):
             return own == host ? .exact : nil
         case .suffix(let suffix):
-            let name = host.name.utf8
-            let own = suffix.name.utf8
-            guard name.count > own.count + 1 else { return nil }
-            let tail = name.suffix(own.count + 1)
-            guard tail.first == 0x2E, tail.dropFirst().elementsEqual(own) else { return nil }
-            return .wildcard(suffixBytes: own.count)
+            return host.isBelow(suffix) ? .wildcard(suffixBytes: suffix.name.utf8.count) : nil
         }
     }
 }

@@ -37,6 +37,17 @@ package struct NormalizedHost: Hashable, Sendable {
     }
 }
 
+extension NormalizedHost {
+    /// Whether this is `suffix` with one label or more before it.
+    package func isBelow(_ suffix: NormalizedHost) -> Bool {
+        let own = self.name.utf8
+        let other = suffix.name.utf8
+        guard own.count > other.count + 1 else { return false }
+        let tail = own.suffix(other.count + 1)
+        return tail.first == 0x2E && tail.dropFirst().elementsEqual(other)
+    }
+}
+
 extension NormalizedHost: CustomStringConvertible {
     package var description: String { self.name }
 }
