@@ -96,9 +96,9 @@ let package = Package(
         house(
             "CulvertEdge",
             [
-                "CLinux", "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink",
-                "TunnelSession",
-                "TunnelTransport", "TunnelWire", asn1, certificates, crypto, deque, hpack, http2,
+                "CLinux", "ConfigurationFile", "CulvertControl", "HTTPSemantics", "StatusServer",
+                "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire", asn1, certificates,
+                crypto, deque, hpack, http2,
                 logging, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOTLS"),
             ]
@@ -106,8 +106,9 @@ let package = Package(
         .executableTarget(
             name: "culvert",
             dependencies: [
-                "ConfigurationFile", "CulvertConnector", "CulvertEdge", "HTTPSemantics",
-                "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire", arguments, logging,
+                "ConfigurationFile", "CulvertConnector", "CulvertControl", "CulvertEdge",
+                "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
+                arguments, logging,
                 signals,
                 nio("NIOCore"), nio("NIOPosix"),
             ],
@@ -148,9 +149,9 @@ let package = Package(
         tests(
             "CulvertEdgeTests",
             [
-                "ConfigurationFile", "CulvertEdge", "HTTPSemantics", "TunnelLink", "TunnelWire",
-                asn1,
-                certificates, crypto, hpack, http2, logging, tls, nio("NIOConcurrencyHelpers"),
+                "ConfigurationFile", "CulvertControl", "CulvertEdge", "HTTPSemantics",
+                "TunnelLink", "TunnelWire", asn1, certificates, crypto, hpack, http2, logging, tls,
+                nio("NIOConcurrencyHelpers"),
                 nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOTLS"),
             ]
         ),

@@ -1,4 +1,5 @@
 internal import ConfigurationFile
+internal import CulvertControl
 internal import HTTPSemantics
 package import Logging
 package import NIOCore
@@ -28,8 +29,7 @@ package final class Edge: Sendable {
 
     /// Bound when the initialiser returns; fixed from then on.
     package let addresses: Addresses
-    /// The declared tunnels and the sessions that serve them now.
-    package let directory: TunnelDirectory
+    private let tunnels: EdgeTunnels
     private let configuration: EdgeConfiguration
     private let certificates: EdgeCertificates
     private let endpoint: EdgeEndpoint
@@ -43,7 +43,7 @@ package final class Edge: Sendable {
     /// `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
     /// `accessLog` is told of each request at its end, on a visitor's event loop.
     ///
-    /// - Throws: what keeps it from starting: a certificate, a port, a hostname that two tunnels have.
+    /// - Throws: what keeps it from starting: a certificate, a port, the store.
     package init(
         _ configuration: EdgeConfiguration,
         issued: IssuedCertificates? = nil,
@@ -56,11 +56,7 @@ package final class Edge: Sendable {
         self.logger = logger
         let certificates = try EdgeCertificates(configuration, issued: issued, logger: logger)
         self.certificates = certificates
-        self.directory = try TunnelDirectory(
-            tunnels: configuration.tunnels,
-            domain: configuration.domain,
-            connectHost: configuration.connect
-        )
+        self.tunnels = try await EdgeTunnels(configuration, logger: logger)
         let publicPort = PublicPort(configuration.listen.https.port)
         self.endpoint = try EdgeEndpoint(
             connectHost: configuration.connect.name,
@@ -69,7 +65,7 @@ package final class Edge: Sendable {
             configuration: SessionConfiguration(configuration),
             group: group,
             authority: EdgeAuthority(
-                directory: self.directory,
+                directory: self.tunnels.directory,
                 publicURL: { publicPort.url(of: $0) },
                 metrics: metrics.sessions,
                 logger: logger
@@ -79,7 +75,7 @@ package final class Edge: Sendable {
         self.visitors = VisitorServer(
             configuration: VisitorConfiguration(configuration),
             router: TunnelRouter(
-                directory: self.directory,
+                directory: self.tunnels.directory,
                 host: self.endpoint.host,
                 maximumWaiting: configuration.limits.waitingRequests,
                 maximumStreams: configuration.limits.streamsPerSession
@@ -109,11 +105,19 @@ package final class Edge: Sendable {
             throw error
         }
         publicPort.set(self.addresses.https.port ?? 443)
-        metrics.observe(visitors: self.visitors, directory: self.directory)
+        metrics.observe(visitors: self.visitors, directory: self.tunnels.directory)
     }
 
-    /// Keeps what changes with time up to date (certificate files) until the task is cancelled.
+    /// Keeps what changes with time up to date (certificate files, tunnels of the store) until the
+    /// task is cancelled.
     package func maintain() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.maintainCertificates() }
+            group.addTask { await self.tunnels.maintain(self.endpoint) }
+        }
+    }
+
+    private func maintainCertificates() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(10))
             if let fresh = self.certificates.refresh() { self.endpoint.replaceCertificates(fresh) }

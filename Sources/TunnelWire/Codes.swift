@@ -36,6 +36,8 @@ package struct RefusalCode: RawRepresentable, Hashable, Sendable {
     package static let draining = RefusalCode(rawValue: 6)
     /// The LOGIN did not parse.
     package static let malformed = RefusalCode(rawValue: 7)
+    /// The key was good until a time that is past.
+    package static let expiredKey = RefusalCode(rawValue: 8)
 }
 
 /// WebSocket close statuses of a link (RFC 6455 §7.4.2, private range).

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConfigurationFile
 import CulvertConnector
+import CulvertControl
 import CulvertEdge
 import Foundation
 import HTTPSemantics

@@ -29,14 +29,16 @@ import Testing
             "Glibc", "Logging", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Synchronization",
         ],
         "CulvertEdge": [
-            "CLinux", "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink",
-            "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "DequeModule", "Dispatch",
-            "Foundation", "Glibc", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHPACK",
+            "CLinux", "ConfigurationFile", "CulvertControl", "HTTPSemantics", "StatusServer",
+            "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto",
+            "DequeModule", "Dispatch", "Foundation", "Glibc", "Logging", "NIOConcurrencyHelpers",
+            "NIOCore", "NIOHPACK",
             "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "SwiftASN1", "Synchronization", "X509",
         ],
         "culvert": [
-            "ConfigurationFile", "CulvertConnector", "CulvertEdge", "HTTPSemantics", "StatusServer",
-            "TunnelLink", "TunnelTransport", "TunnelWire", "ArgumentParser", "Foundation",
+            "ConfigurationFile", "CulvertConnector", "CulvertControl", "CulvertEdge",
+            "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
+            "ArgumentParser", "Foundation",
             "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
         ],
     ]

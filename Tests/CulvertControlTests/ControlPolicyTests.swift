@@ -73,7 +73,7 @@ import Testing
         ) throws -> Tunnel {
             let tunnel = Tunnel(owner: account.id, name: name, createdAt: now)
             let key = TunnelKey(
-                publicKey: [UInt8](repeating: key, count: 32),
+                publicKey: try .filled(with: key),
                 tunnel: tunnel.id,
                 label: "credentials",
                 createdAt: now
@@ -139,7 +139,12 @@ import Testing
             try world.policy.createAccount(account, world.request(world.ann), world.registry)
         }
         let tunnel = Tunnel(owner: world.bob.id, name: "mine", createdAt: Self.now)
-        let key = TunnelKey(publicKey: [1], tunnel: tunnel.id, label: "", createdAt: Self.now)
+        let key = TunnelKey(
+            publicKey: try .filled(with: 1),
+            tunnel: tunnel.id,
+            label: "",
+            createdAt: Self.now
+        )
         #expect(throws: ControlError(.forbidden, "only an admin may do that")) {
             try world.policy.createTunnel(
                 tunnel,
@@ -170,7 +175,12 @@ import Testing
         try world.tunnel("three", of: world.ann, key: 3)
         // Two that are decided over the same registry cannot both be committed.
         let tunnel = Tunnel(owner: world.bob.id, name: "b", createdAt: Self.now)
-        let key = TunnelKey(publicKey: [7], tunnel: tunnel.id, label: "", createdAt: Self.now)
+        let key = TunnelKey(
+            publicKey: try .filled(with: 7),
+            tunnel: tunnel.id,
+            label: "",
+            createdAt: Self.now
+        )
         let transaction = try world.policy.createTunnel(
             tunnel,
             key: key,
@@ -255,7 +265,7 @@ import Testing
         )
         #expect(world.registry.account(named: "ann") == nil)
         #expect(world.registry.tunnel(tunnel.id) == nil)
-        #expect(world.registry.key([UInt8](repeating: 1, count: 32)) == nil)
+        #expect(try world.registry.key(.filled(with: 1)) == nil)
         #expect(world.registry.hostname(try HostPattern("x.ann.test")) == nil)
         #expect(world.registry.tunnels(of: world.bob.id).count == 1)
         #expect(Array(world.registry.claims).isEmpty)

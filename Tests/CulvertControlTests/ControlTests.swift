@@ -38,7 +38,7 @@ import Testing
     {
         let tunnel = Tunnel(owner: owner.id, name: name, createdAt: Self.now)
         let key = TunnelKey(
-            publicKey: (0..<32).map { _ in .random(in: 0...255) },
+            publicKey: try .random(),
             tunnel: tunnel.id,
             label: "",
             createdAt: Self.now

@@ -61,7 +61,7 @@ import Testing
             .tunnel(tunnel),
             .key(
                 TunnelKey(
-                    publicKey: (0..<32).map { $0 },
+                    publicKey: try #require(TunnelPublicKey(0..<32)),
                     tunnel: tunnel.id,
                     label: "laptop; DROP TABLE key",
                     hostnames: [try HostPattern("*.a.example.com"), try HostPattern("b.test")],
@@ -411,7 +411,8 @@ import Testing
         for number in 0..<10_000 {
             let tunnel = Tunnel(owner: owner.id, name: "t\(number)", createdAt: Self.now)
             transaction.create(.tunnel(tunnel))
-            let key = (0..<32).map { UInt8(truncatingIfNeeded: number >> ($0 % 4 * 8)) }
+            let bytes = (0..<32).map { UInt8(truncatingIfNeeded: (number + 1) >> ($0 % 4 * 8)) }
+            let key = try #require(TunnelPublicKey(bytes))
             transaction.create(
                 .key(
                     TunnelKey(publicKey: key, tunnel: tunnel.id, label: "", createdAt: Self.now)

@@ -1,4 +1,5 @@
 import ConfigurationFile
+import CulvertControl
 import Foundation
 import HTTPSemantics
 import Testing
@@ -35,8 +36,10 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
         let configuration = try EdgeConfiguration.parse(text, reader: reader)
         var expected = EdgeConfiguration(connect: try NormalizedHost("connect.example.com"))
         expected.domain = try NormalizedHost("example.com")
+        expected.control = try NormalizedHost("edge.example.com")
+        expected.store = "edge.db"
         expected.certificates = [.init(certificate: "fullchain.pem", key: "key.pem")]
-        let key = try #require(Data(base64Encoded: keys[0]).flatMap { TunnelPublicKey($0) })
+        let key = try #require(TunnelPublicKey(base64: keys[0]))
         let hostnames = [try HostPattern("app.example.com"), try HostPattern("*.demo.example.com")]
         expected.tunnels = [.init(name: "demo", publicKey: key, hostnames: hostnames)]
         #expect(configuration == expected)
@@ -47,6 +50,7 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
     @Test func theDefaults() throws {
         let configuration = try parse(minimum)
         var expected = EdgeConfiguration(connect: try NormalizedHost("c.test"))
+        expected.store = "/etc/culvert/edge.db"
         expected.certificates = [
             .init(certificate: "/etc/culvert/a.pem", key: "/etc/culvert/b.pem")
         ]
@@ -66,11 +70,22 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
         #expect(limits.http2ContinuationFrames == 5 && limits.bodyBytes == nil)
     }
 
+    @Test func theEdgesOwnNamesAreBelowItsDomain() throws {
+        let tls = "tls: [{certificate: a.pem, key: b.pem}]\n"
+        let configuration = try parse("domain: d.test\n\(tls)")
+        #expect(configuration.connect.name == "connect.d.test")
+        #expect(configuration.control?.name == "edge.d.test")
+        let off = try parse("domain: d.test\ncontrol: off\nstore: off\n\(tls)")
+        #expect(off.control == nil && off.store == nil)
+    }
+
     @Test func everyKeyIsRead() throws {
         let configuration = try parse(
             """
             domain: Example.COM
             connect: connect.example.com.
+            control: API.example.com
+            store: data/edge.db
             listen: {https: "[::]:8443", http: off, plain: serve, metrics: off}
             tls:
               - {certificate: /a.pem, key: /a.key}
@@ -107,6 +122,8 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
         )
         #expect(configuration.domain?.name == "example.com")
         #expect(configuration.connect.name == "connect.example.com")
+        #expect(configuration.control?.name == "api.example.com")
+        #expect(configuration.store == "/etc/culvert/data/edge.db")
         #expect(configuration.listen.https == HostPort(host: "::", port: 8443))
         #expect(configuration.listen.http == nil && configuration.listen.metrics == nil)
         #expect(configuration.listen.plain == .serve)

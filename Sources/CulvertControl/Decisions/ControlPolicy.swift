@@ -224,7 +224,7 @@ package struct ControlPolicy: Sendable {
         guard pattern.kind != .exact(host) || !self.reserved.contains(host) else {
             throw ControlError(.forbidden, "\(host) is the edge's own name")
         }
-        if let other = self.declared.first(where: { Self.covers($0, pattern) }) {
+        if let other = self.declared.first(where: { $0.covers(pattern) }) {
             throw ControlError(
                 .forbidden,
                 "\(pattern) is given away by the edge's configuration, as \(other)"
@@ -260,35 +260,12 @@ package struct ControlPolicy: Sendable {
                 "\(pattern) leads to your tunnel \(other.name); take it from there first"
             )
         }
-        for claim in registry.claims where Self.overlap(pattern, claim.pattern) {
+        for claim in registry.claims where pattern.overlaps(claim.pattern) {
             guard registry.tunnel(claim.tunnel)?.owner != tunnel.owner else { continue }
             throw ControlError(
                 .forbidden,
                 "\(pattern) would take requests from a hostname of another account"
             )
-        }
-    }
-
-    /// Whether some host matches both.
-    static func overlap(_ left: HostPattern, _ right: HostPattern) -> Bool {
-        switch (left.kind, right.kind) {
-        case (.any, _), (_, .any): true
-        case (.exact(let one), .exact(let other)): one == other
-        case (.exact(let host), .suffix(let suffix)), (.suffix(let suffix), .exact(let host)):
-            host.isBelow(suffix)
-        case (.suffix(let one), .suffix(let other)):
-            one == other || one.isBelow(other) || other.isBelow(one)
-        }
-    }
-
-    /// Whether `wide` matches every host that `narrow` does.
-    static func covers(_ wide: HostPattern, _ narrow: HostPattern) -> Bool {
-        switch (wide.kind, narrow.kind) {
-        case (.any, _): true
-        case (.exact(let one), .exact(let other)): one == other
-        case (.suffix(let suffix), .exact(let host)): host.isBelow(suffix)
-        case (.suffix(let one), .suffix(let other)): one == other || other.isBelow(one)
-        case (.exact, _), (.suffix, .any): false
         }
     }
 

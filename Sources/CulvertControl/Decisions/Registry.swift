@@ -7,11 +7,14 @@ package struct Registry: Sendable {
     private var records: [StoreKey: StoredRecord] = [:]
     /// When something of a kind was last written or deleted.
     private var touched: [StoreKey.Kind: StoreRevision] = [:]
-    private var accounts: [String: AccountID] = [:]
+    private var accountsByName: [String: AccountID] = [:]
     private var tunnels: [AccountID: [String: TunnelID]] = [:]
-    private var keys: [TunnelID: Set<[UInt8]>] = [:]
+    private var keys: [TunnelID: Set<TunnelPublicKey>] = [:]
     private var hostnames: [TunnelID: Set<HostPattern>] = [:]
     private var tokens: [AccountID: Set<TokenID>] = [:]
+
+    /// Of a store in which nothing was ever written.
+    package static let empty = Registry(StoreSnapshot(revision: .none, records: []))
 
     package init(_ snapshot: StoreSnapshot) {
         self.revision = snapshot.revision
@@ -38,13 +41,18 @@ package struct Registry: Sendable {
 
     // MARK: Looking up
 
+    /// Every account, by name.
+    package var accounts: [Account] {
+        self.accountsByName.values.compactMap { self.account($0) }.sorted { $0.name < $1.name }
+    }
+
     package func account(_ id: AccountID) -> Account? {
         guard case .account(let account) = self.records[.account(id)]?.record else { return nil }
         return account
     }
 
     package func account(named name: String) -> Account? {
-        self.accounts[name].flatMap { self.account($0) }
+        self.accountsByName[name].flatMap { self.account($0) }
     }
 
     package func tunnel(_ id: TunnelID) -> Tunnel? {
@@ -62,7 +70,7 @@ package struct Registry: Sendable {
             .sorted { $0.name < $1.name }
     }
 
-    package func key(_ publicKey: [UInt8]) -> TunnelKey? {
+    package func key(_ publicKey: TunnelPublicKey) -> TunnelKey? {
         guard case .key(let key) = self.records[.key(publicKey)]?.record else { return nil }
         return key
     }
@@ -117,7 +125,7 @@ package struct Registry: Sendable {
     private mutating func write(_ stored: StoredRecord) {
         self.records[stored.record.key] = stored
         switch stored.record {
-        case .account(let account): self.accounts[account.name] = account.id
+        case .account(let account): self.accountsByName[account.name] = account.id
         case .tunnel(let tunnel): self.tunnels[tunnel.owner, default: [:]][tunnel.name] = tunnel.id
         case .key(let key): self.keys[key.tunnel, default: []].insert(key.publicKey)
         case .token(let token): self.tokens[token.account, default: []].insert(token.id)
@@ -129,7 +137,7 @@ package struct Registry: Sendable {
     private mutating func delete(_ key: StoreKey) {
         guard let stored = self.records.removeValue(forKey: key) else { return }
         switch stored.record {
-        case .account(let account): self.accounts[account.name] = nil
+        case .account(let account): self.accountsByName[account.name] = nil
         case .tunnel(let tunnel): self.tunnels[tunnel.owner]?[tunnel.name] = nil
         case .key(let key): self.keys[key.tunnel]?.remove(key.publicKey)
         case .token(let token): self.tokens[token.account]?.remove(token.id)

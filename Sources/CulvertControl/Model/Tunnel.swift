@@ -19,8 +19,8 @@ package struct Tunnel: Sendable, Equatable {
 
 /// A key that connectors of a tunnel may log in with: of its credentials, or of one of its tokens.
 package struct TunnelKey: Sendable, Equatable {
-    /// Ed25519 (RFC 8032), 32 bytes; the private half was never here.
-    package let publicKey: [UInt8]
+    /// The private half was never here.
+    package let publicKey: TunnelPublicKey
     package let tunnel: TunnelID
     /// What it is for, in its maker's words; up to 255 bytes.
     package var label: String
@@ -31,7 +31,7 @@ package struct TunnelKey: Sendable, Equatable {
     package var createdAt: Date
 
     package init(
-        publicKey: [UInt8],
+        publicKey: TunnelPublicKey,
         tunnel: TunnelID,
         label: String,
         hostnames: [HostPattern]? = nil,

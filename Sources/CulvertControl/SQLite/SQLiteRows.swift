@@ -203,7 +203,8 @@ enum SQLiteRows {
     private static func key(_ kind: StoreKey.Kind, _ row: Row, column: Int) throws -> StoreKey {
         if kind == .key {
             let bytes: Data = row[column]
-            return .key(Array(bytes))
+            guard let publicKey = TunnelPublicKey(bytes) else { throw Self.nonsense("key") }
+            return .key(publicKey)
         }
         let text: String = row[column]
         return switch kind {
@@ -250,7 +251,7 @@ extension StoreKey {
         case .account(let id): id.description
         case .tunnel(let id), .configuration(let id): id.description
         case .token(let id): id.description
-        case .key(let bytes): Data(bytes)
+        case .key(let publicKey): Data(publicKey.bytes)
         case .hostname(let pattern): pattern.description
         }
     }

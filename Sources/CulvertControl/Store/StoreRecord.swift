@@ -39,7 +39,7 @@ package enum StoreRecord: Sendable, Equatable {
 package enum StoreKey: Hashable, Sendable {
     case account(AccountID)
     case tunnel(TunnelID)
-    case key([UInt8])
+    case key(TunnelPublicKey)
     case token(TokenID)
     case hostname(HostPattern)
     case configuration(TunnelID)

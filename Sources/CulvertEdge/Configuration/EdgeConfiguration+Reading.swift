@@ -20,24 +20,28 @@ extension EdgeConfiguration {
         let root = reader.root(of: text)
         // Of a file with nothing in it, that every key is missing says nothing more.
         if root.isEmpty { try reader.finish() }
-        let connect = root.require("connect", "the name connectors dial")?.dnsName()
+        let domain = root.take("domain")?.dnsName()
+        let names = EdgeNames.read(root, domain: domain)
+        let store = root.take("store")
+        let storeFile = store.map { $0.isWord("off") ? nil : $0.filePath() }
         let listen = Listen.read(root.take("listen"))
         let tls = root.require("tls", "at least one certificate and its key")
         let certificates = tls.map(CertificateFiles.readList) ?? []
-        var register = TunnelRegister(connect: connect)
+        var register = TunnelRegister(reserved: names.all)
         let tunnels = root.take("tunnels")?.elements()?.compactMap { register.read($0) } ?? []
         var limits = EdgeLimits()
         if let mapping = root.take("limits")?.mapping() { limits.read(mapping) }
-        let domain = root.take("domain")?.dnsName()
         let window = root.take("resume-window")?.duration(.zero ... .seconds(3600))
         let grace = root.take("grace-period")?.duration()
         let trusted = root.take("trusted-proxies")?.elements()?.compactMap { $0.addressRange() }
         let accessLog = root.take("access-log")?.bool()
         root.finish()
         try reader.finish()
-        guard let connect else { throw ConfigurationProblems(reader.problems) }
+        guard let connect = names.connect else { throw ConfigurationProblems(reader.problems) }
         var configuration = EdgeConfiguration(connect: connect)
         configuration.domain = domain
+        configuration.control = names.control
+        configuration.store = storeFile ?? reader.resolve(path: "edge.db")
         configuration.listen = listen
         configuration.certificates = certificates
         configuration.tunnels = tunnels
@@ -48,6 +52,40 @@ extension EdgeConfiguration {
         configuration.limits = limits
         configuration.notices = reader.notices
         return configuration
+    }
+}
+
+/// The edge's own names.
+private struct EdgeNames {
+    /// Nil when it is wrong or missing, which is reported.
+    var connect: NormalizedHost?
+    var control: NormalizedHost?
+
+    /// With the words they have in the file, for messages.
+    var all: [NormalizedHost: String] {
+        var names: [NormalizedHost: String] = [:]
+        if let control { names[control] = "the name of the API (`control`)" }
+        if let connect { names[connect] = "the name connectors dial (`connect`)" }
+        return names
+    }
+
+    /// Reads `connect` and `control`; what is missing is a name below `domain`.
+    static func read(_ root: ConfigurationMapping, domain: NormalizedHost?) -> Self {
+        var names = Self()
+        if let domain {
+            names.connect = try? NormalizedHost("connect.\(domain.name)")
+            names.control = try? NormalizedHost("edge.\(domain.name)")
+            root.read("connect", into: &names.connect) { $0.dnsName() }
+        } else {
+            names.connect = root.require("connect", "the name connectors dial")?.dnsName()
+        }
+        if let control = root.take("control") {
+            names.control = control.isWord("off") ? nil : control.dnsName()
+            if let host = names.control, host == names.connect {
+                control.report("\(host) is the name connectors dial (`connect`) already")
+            }
+        }
+        return names
     }
 }
 

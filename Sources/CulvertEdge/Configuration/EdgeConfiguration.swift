@@ -7,6 +7,10 @@ package struct EdgeConfiguration: Sendable, Equatable {
     package var domain: NormalizedHost?
     /// The name that connectors dial; told from visitors by it alone.
     package var connect: NormalizedHost
+    /// The name of the API and of `culvert login`; nil for none. By default `edge.` and the domain.
+    package var control: NormalizedHost?
+    /// The file of accounts and their tunnels; nil for none. By default `edge.db` beside the file.
+    package var store: String?
     /// By default 443 and 80 on every IPv4 address, and 9090 on loopback.
     package var listen = Listen()
     /// At least one when read from a file; the first is for clients that name no host.

@@ -1,16 +1,16 @@
 import ConfigurationFile
-import Foundation
+import CulvertControl
 import HTTPSemantics
 
 /// Reads tunnels and sees to it that no two share a name, a key or a hostname.
 struct TunnelRegister {
-    private let connect: NormalizedHost?
+    private let reserved: [NormalizedHost: String]
     private var lines: [String: Int] = [:]
     private var keyLines: [TunnelPublicKey: Int] = [:]
     private var hostnames: [HostPattern: (tunnel: String, line: Int)] = [:]
 
-    /// - Parameter connect: the name connectors dial, which no tunnel can have.
-    init(connect: NormalizedHost?) { self.connect = connect }
+    /// - Parameter reserved: the edge's own names, which no tunnel can have, and what each is.
+    init(reserved: [NormalizedHost: String]) { self.reserved = reserved }
 
     /// Reads one tunnel; nil when it is wrong, which is reported.
     mutating func read(_ element: ConfigurationValue) -> DeclaredTunnel? {
@@ -42,7 +42,7 @@ struct TunnelRegister {
 
     private mutating func readKey(_ value: ConfigurationValue?) -> TunnelPublicKey? {
         guard let value, let text = value.string() else { return nil }
-        guard let data = Data(base64Encoded: text), let key = TunnelPublicKey(data) else {
+        guard let key = TunnelPublicKey(base64: text) else {
             value.report(
                 "expected an Ed25519 public key, 32 bytes in base64, as `culvert tunnel keygen` "
                     + "prints it"
@@ -62,8 +62,8 @@ struct TunnelRegister {
         _ tunnel: String
     ) -> HostPattern? {
         guard let pattern = value.hostPattern() else { return nil }
-        if case .exact(let host) = pattern.kind, host == self.connect {
-            value.report("\(host) is the name connectors dial (`connect`), visitors cannot have it")
+        if case .exact(let host) = pattern.kind, let use = self.reserved[host] {
+            value.report("\(host) is \(use), visitors cannot have it")
             return nil
         }
         if let other = self.hostnames[pattern] {

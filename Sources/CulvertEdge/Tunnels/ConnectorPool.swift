@@ -13,8 +13,16 @@ final class ConnectorPool: Sendable {
         let retry: @Sendable () -> Void
     }
 
+    private struct Member {
+        let session: SessionDriver
+        /// The hostnames it serves; nil for whatever leads here.
+        let hostnames: Set<String>?
+
+        func serves(_ hostname: String) -> Bool { self.hostnames?.contains(hostname) ?? true }
+    }
+
     private struct Contents {
-        var sessions: [SessionDriver] = []
+        var members: [Member] = []
         var waiters: [Waiter] = []
         /// Where the search for the least loaded begins, so that equals take turns.
         var start = 0
@@ -26,35 +34,45 @@ final class ConnectorPool: Sendable {
 
     init(name: String) { self.name = name }
 
-    var isEmpty: Bool { self.contents.withLock { $0.sessions.isEmpty && $0.waiters.isEmpty } }
-
-    var sessions: [SessionDriver] { self.contents.withLock { $0.sessions } }
+    var sessions: [SessionDriver] { self.contents.withLock { $0.members.map(\.session) } }
 
     var waitingCount: Int { self.contents.withLock { $0.waiters.count } }
 
-    func add(_ session: SessionDriver) {
-        self.contents.withLock { $0.sessions.append(session) }
+    /// Adds a session for some of the pool's hostnames, or with nil for all of them.
+    func add(_ session: SessionDriver, serving hostnames: Set<String>?) {
+        let member = Member(session: session, hostnames: hostnames)
+        self.contents.withLock { $0.members.append(member) }
         self.wakeWaiters()
     }
 
     func remove(_ session: SessionDriver) {
-        self.contents.withLock { contents in contents.sessions.removeAll { $0 === session } }
+        self.contents.withLock { contents in contents.members.removeAll { $0.session === session } }
     }
 
-    /// The connected session with the fewest streams under way; nil when none is connected.
-    func leastLoaded() -> SessionDriver? {
+    /// The connected session with the fewest streams under way, of those that serve `hostname`; nil
+    /// when none is connected.
+    func leastLoaded(for hostname: String) -> SessionDriver? {
         self.contents.withLock { contents in
-            let count = contents.sessions.count
+            let count = contents.members.count
             guard count > 0 else { return nil }
             contents.start = (contents.start + 1) % count
             var best: (session: SessionDriver, load: Int)?
             for offset in 0..<count {
-                let session = contents.sessions[(contents.start + offset) % count]
-                guard session.availability == .connected else { continue }
-                let load = session.load.count
-                if load < best?.load ?? .max { best = (session, load) }
+                let member = contents.members[(contents.start + offset) % count]
+                guard member.session.availability == .connected, member.serves(hostname) else {
+                    continue
+                }
+                let load = member.session.load.count
+                if load < best?.load ?? .max { best = (member.session, load) }
             }
             return best?.session
+        }
+    }
+
+    /// Whether a session is connected, whatever it serves.
+    var hasConnected: Bool {
+        self.contents.withLock { contents in
+            contents.members.contains { $0.session.availability == .connected }
         }
     }
 

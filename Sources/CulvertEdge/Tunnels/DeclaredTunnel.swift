@@ -1,3 +1,4 @@
+package import CulvertControl
 package import HTTPSemantics
 
 /// A tunnel that the configuration declares: whose key may open it, and which hostnames lead to it.
@@ -13,17 +14,5 @@ package struct DeclaredTunnel: Sendable, Equatable {
         self.name = name
         self.publicKey = publicKey
         self.hostnames = hostnames
-    }
-}
-
-/// An Ed25519 public key (RFC 8032).
-package struct TunnelPublicKey: Sendable, Hashable {
-    /// 32 bytes.
-    package let bytes: [UInt8]
-
-    /// Nil unless there are 32 bytes, and for the point that any signature would fit.
-    package init?(_ bytes: some Sequence<UInt8>) {
-        self.bytes = Array(bytes)
-        guard self.bytes.count == 32, self.bytes.contains(where: { $0 != 0 }) else { return nil }
     }
 }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import HTTPSemantics
 package import Logging
 package import StatusServer
@@ -29,11 +30,11 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     package func authorize(_ login: Login, peer: String) -> Result<SessionGrant, Refusal> {
-        switch self.directory.admit(login) {
+        switch self.directory.admit(login, at: Date()) {
         case .success(let admission):
-            var attributes: HTTPFields = ["tunnel": admission.tunnel.name]
+            var attributes: HTTPFields = ["tunnel": admission.name]
             for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
-            return .success(SessionGrant(tunnel: admission.tunnel.name, attributes: attributes))
+            return .success(SessionGrant(tunnel: admission.name, attributes: attributes))
         case .failure(let refusal): return .failure(refusal)
         }
     }
@@ -47,7 +48,8 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
-        guard case .success(let admission) = self.directory.admit(login) else { return }
+        // Who has lost his right since has no service, and is ended like all that have none.
+        guard case .success(let admission) = self.directory.admit(login, at: Date()) else { return }
         self.directory.add(session, admission)
         self.metrics.sessionOpened()
         self.wake(session)
@@ -94,7 +96,7 @@ package final class EdgeAuthority: SessionAuthority {
     private func offerMove(from session: SessionDriver) {
         session.ifAway(after: .seconds(1)) { [directory] session in
             let pools = directory.pools(of: session)
-            if pools.contains(where: { $0.leastLoaded() != nil }) { session.announceAbsence() }
+            if pools.contains(where: \.hasConnected) { session.announceAbsence() }
         }
     }
 

@@ -1,117 +1,125 @@
+internal import CulvertControl
+internal import Foundation
 package import HTTPSemantics
 internal import Synchronization
 package import TunnelLink
 internal import TunnelSession
 internal import TunnelWire
 
-/// Which hostname leads to which connectors: what the configuration declares, and what connectors asked
-/// for at login.
+/// Which hostname leads to which connectors: what the configuration declares, what the store holds, and
+/// what connectors asked for at login.
 ///
 /// Look-ups are on the hot path and take a snapshot under a lock held for an exchange of
-/// references. Hostnames that were asked for go before declared ones: they are exact, and granted
+/// references. Hostnames that were asked for go before the others: they are exact, and granted
 /// only where they take nothing from another tunnel.
 package final class TunnelDirectory: Sendable {
     /// Hostnames that one login may ask for. Beyond it the login is refused; their URLs have to fit
     /// into one WELCOME.
     static let maximumClaims = 24
 
-    private struct Declared: Sendable {
-        let tunnel: DeclaredTunnel
+    /// A hostname that connectors asked for.
+    private struct Claim: Sendable {
+        let tunnel: ServedTunnel.Identity
         let pool: ConnectorPool
     }
 
-    /// A row of the table of routes.
-    private struct Route: Sendable {
-        let declared: Declared
-        /// The hostname as it was declared: a name or a wildcard.
-        let hostname: String
+    /// A session, and what it was let in for.
+    private struct Service: Sendable {
+        let publicKey: TunnelPublicKey
+        let tunnel: ServedTunnel.Identity
+        /// The hostnames it asked for; when empty it serves the tunnel's own.
+        let hosts: [NormalizedHost]
+        let pools: [ConnectorPool]
     }
 
     private struct Contents: Sendable {
-        var byKey: [[UInt8]: Declared] = [:]
-        var routes = RouteTable<Route>()
-        /// Hostnames that connectors asked for, with the key that holds each.
-        var claims: [String: (key: [UInt8], pool: ConnectorPool)] = [:]
-        /// What each session serves.
-        var served: [SessionID: [ConnectorPool]] = [:]
+        var table = TunnelTable()
+        var claims: [String: Claim] = [:]
+        var services: [SessionID: Service] = [:]
     }
 
     /// Any `NAME.domain` may be asked for; nil when nothing may.
     private let domain: NormalizedHost?
-    /// Never given to a tunnel.
-    private let connectHost: NormalizedHost
-    private let contents: Mutex<Contents>
+    /// The edge's own names: never given to a tunnel.
+    private let reserved: Set<NormalizedHost>
+    private let contents = Mutex(Contents())
 
-    /// - Throws: `RouteTableError` when two tunnels declare the same hostname.
-    package init(
-        tunnels: [DeclaredTunnel],
-        domain: NormalizedHost?,
-        connectHost: NormalizedHost
-    ) throws(RouteTableError) {
+    /// An empty directory.
+    package init(domain: NormalizedHost?, reserved: Set<NormalizedHost>) {
         self.domain = domain
-        self.connectHost = connectHost
-        var contents = Contents()
-        var rows: [(HostPattern, Route)] = []
-        for tunnel in tunnels {
-            let declared = Declared(tunnel: tunnel, pool: ConnectorPool(name: tunnel.name))
-            contents.byKey[tunnel.publicKey.bytes] = declared
-            rows += tunnel.hostnames.map {
-                ($0, Route(declared: declared, hostname: $0.description))
-            }
+        self.reserved = reserved
+    }
+
+    /// Makes the directory one of `tunnels`; sessions and waiting requests stay with theirs. Those whom
+    /// this leaves without a right to be here, ``isEntitled(_:at:)`` finds.
+    ///
+    /// - Throws: `RouteTableError` when two have the same hostname; nothing is changed then.
+    func replace(_ tunnels: [ServedTunnel]) throws(RouteTableError) {
+        let pools = self.contents.withLock { $0.table.pools }
+        let table = try TunnelTable(tunnels, pools: pools)
+        let former = self.contents.withLock { contents in
+            defer { contents.table = table }
+            return contents.table
         }
-        contents.routes = try RouteTable(rows)
-        self.contents = Mutex(contents)
+        // Who waits for a hostname that is gone, or leads elsewhere now, need not wait on.
+        for pool in former.pools.values { pool.wakeWaiters() }
     }
 
     /// The connectors that serve `host`, and by which hostname; nil when no tunnel has it.
     func route(for host: String) -> (pool: ConnectorPool, hostname: String)? {
-        guard let host = try? NormalizedHost(host), host != self.connectHost else { return nil }
+        guard let host = try? NormalizedHost(host), !self.reserved.contains(host) else {
+            return nil
+        }
         return self.contents.withLock { contents in
             if let claim = contents.claims[host.name] { return (claim.pool, host.name) }
-            return contents.routes.target(for: host).map { ($0.declared.pool, $0.hostname) }
+            return contents.table.routes.target(for: host).map { ($0.pool, $0.hostname) }
         }
     }
 
-    // MARK: Sessions
+    // MARK: Logins
 
-    /// What a login may have: the hostnames it asks for, or else its tunnel's own.
-    func admit(_ login: Login) -> Result<Admission, Refusal> {
-        let asked = login.attributes.values("hostname")
-        return self.contents.withLock { contents in
-            guard let declared = contents.byKey[login.publicKey] else {
-                return .failure(
-                    Refusal(
-                        code: .unknownKey,
-                        isPermanent: true,
-                        message: "no tunnel of this edge has this key; is its public-key in the "
-                            + "edge's configuration?"
-                    )
-                )
-            }
-            guard asked.count <= Self.maximumClaims else {
-                return .failure(Self.hostnameRefusal("more than \(Self.maximumClaims) hostnames"))
-            }
-            var hosts: [NormalizedHost] = []
-            for text in asked {
-                switch self.check(text, of: declared.tunnel, contents) {
-                case .success(let host): hosts.append(host)
-                case .failure(let refusal): return .failure(refusal)
-                }
-            }
-            return .success(Admission(tunnel: declared.tunnel, hosts: hosts))
-        }
-    }
-
-    /// A login that was found good; see ``TunnelDirectory/admit(_:)``.
+    /// A login that was found good.
     struct Admission: Sendable {
-        let tunnel: DeclaredTunnel
+        /// The tunnel's name.
+        let name: String
+        let tunnel: ServedTunnel.Identity
+        let publicKey: TunnelPublicKey
         /// The hostnames it asked for; when empty it serves the tunnel's own.
         let hosts: [NormalizedHost]
     }
 
+    /// What a login may have: the hostnames it asks for, or else its tunnel's own.
+    func admit(_ login: Login, at now: Date) -> Result<Admission, Refusal> {
+        let asked = login.attributes.values("hostname")
+        return self.contents.withLock { contents in
+            guard let publicKey = TunnelPublicKey(login.publicKey),
+                let key = contents.table.keys[publicKey]
+            else { return .failure(.unknownKey) }
+            guard !key.isExpired(at: now) else { return .failure(.expiredKey) }
+            guard asked.count <= Self.maximumClaims else {
+                return .failure(.hostname("more than \(Self.maximumClaims) hostnames"))
+            }
+            var hosts: [NormalizedHost] = []
+            for text in asked {
+                switch self.check(text, for: key, contents) {
+                case .success(let host): hosts.append(host)
+                case .failure(let refusal): return .failure(refusal)
+                }
+            }
+            return .success(
+                Admission(
+                    name: key.name,
+                    tunnel: key.tunnel,
+                    publicKey: publicKey,
+                    hosts: hosts
+                )
+            )
+        }
+    }
+
     private func check(
         _ text: String,
-        of tunnel: DeclaredTunnel,
+        for key: TunnelTable.Key,
         _ contents: borrowing Contents
     ) -> Result<NormalizedHost, Refusal> {
         let host: NormalizedHost
@@ -122,53 +130,73 @@ package final class TunnelDirectory: Sendable {
                 isLabel ? text + (self.domain.map { "." + $0.name } ?? "") : text
             )
         } catch {
-            return .failure(Self.hostnameRefusal("\(text): \(error)"))
+            return .failure(.hostname("\(text): \(error)"))
         }
-        guard host != self.connectHost, !host.isAddress else {
-            return .failure(Self.hostnameRefusal("\(host.name) is the edge's own"))
-        }
-        if let claim = contents.claims[host.name], claim.key != tunnel.publicKey.bytes {
-            return .failure(Self.hostnameRefusal("\(host.name) belongs to another tunnel"))
-        }
-        if let row = contents.routes.lookUp(host) {
-            // A wildcard of another tunnel covers all names that nobody else declared.
-            guard row.target.declared.tunnel.publicKey == tunnel.publicKey else {
-                return .failure(Self.hostnameRefusal("\(host.name) belongs to another tunnel"))
-            }
-            return .success(host)
-        }
-        guard let domain = self.domain, host.isChild(of: domain) else {
-            let hint = self.domain.map { "ask for NAME.\($0.name)" } ?? "declare it for the tunnel"
-            return .failure(Self.hostnameRefusal("\(host.name) is not yours to take: \(hint)"))
+        if let words = self.objection(to: host, for: key, contents) {
+            return .failure(.hostname("\(host.name) \(words)"))
         }
         return .success(host)
     }
 
-    private static func hostnameRefusal(_ words: String) -> Refusal {
-        Refusal(code: .hostnameRefused, isPermanent: true, message: words)
+    /// Why a key's connectors cannot serve a host by asking for it; nil when they can.
+    private func objection(
+        to host: NormalizedHost,
+        for key: TunnelTable.Key,
+        _ contents: borrowing Contents
+    ) -> String? {
+        guard !self.reserved.contains(host), !host.isAddress else { return "is the edge's own" }
+        if let claim = contents.claims[host.name], claim.tunnel != key.tunnel {
+            return "belongs to another tunnel"
+        }
+        if let row = contents.table.routes.target(for: host) {
+            // A wildcard of another tunnel covers all names that nobody else has.
+            guard row.tunnel == key.tunnel else { return "belongs to another tunnel" }
+            return key.serves(row.hostname) ? nil : "is not one that this token serves"
+        }
+        guard key.hostnames == nil else { return "is not one that this token serves" }
+        guard let domain = self.domain, host.isChild(of: domain) else {
+            let hint = self.domain.map { "ask for NAME.\($0.name)" } ?? "declare it for the tunnel"
+            return "is not yours to take: \(hint)"
+        }
+        if case .suffixes(let suffixes) = key.askable {
+            guard suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
+                return "is not below what the tunnel's account was granted"
+            }
+        }
+        return nil
     }
 
+    // MARK: Sessions
+
     func add(_ session: SessionDriver, _ admission: Admission) {
-        let pools = self.contents.withLock { contents -> [ConnectorPool] in
+        let (pools, hostnames) = self.contents.withLock { contents in
             var pools: [ConnectorPool] = []
-            if admission.hosts.isEmpty, let own = contents.byKey[session.publicKey]?.pool {
-                pools = [own]
+            let key = contents.table.keys[admission.publicKey]
+            if admission.hosts.isEmpty, let pool = contents.table.pools[admission.tunnel] {
+                pools = [pool]
             }
             for host in admission.hosts {
                 let claim =
                     contents.claims[host.name]
-                    ?? (key: session.publicKey, pool: ConnectorPool(name: host.name))
+                    ?? Claim(tunnel: admission.tunnel, pool: ConnectorPool(name: host.name))
                 contents.claims[host.name] = claim
                 pools.append(claim.pool)
             }
-            contents.served[session.id] = pools
-            return pools
+            contents.services[session.id] = Service(
+                publicKey: admission.publicKey,
+                tunnel: admission.tunnel,
+                hosts: admission.hosts,
+                pools: pools
+            )
+            return (pools, admission.hosts.isEmpty ? key?.hostnames : nil)
         }
-        for pool in pools { pool.add(session) }
+        for pool in pools { pool.add(session, serving: hostnames) }
     }
 
     func remove(_ session: SessionDriver) {
-        let pools = self.contents.withLock { $0.served.removeValue(forKey: session.id) ?? [] }
+        let pools = self.contents.withLock {
+            $0.services.removeValue(forKey: session.id)?.pools ?? []
+        }
         for pool in pools { pool.remove(session) }
         self.contents.withLock { contents in
             for pool in pools where pool.sessions.isEmpty {
@@ -183,23 +211,58 @@ package final class TunnelDirectory: Sendable {
 
     /// The pools that `session` serves.
     func pools(of session: SessionDriver) -> [ConnectorPool] {
-        self.contents.withLock { $0.served[session.id] ?? [] }
+        self.contents.withLock { $0.services[session.id]?.pools ?? [] }
+    }
+
+    /// Whether a session may still serve what it was let in for.
+    func isEntitled(_ session: SessionID, at now: Date) -> Bool {
+        self.contents.withLock { contents in
+            guard let service = contents.services[session],
+                let key = contents.table.keys[service.publicKey], key.tunnel == service.tunnel,
+                !key.isExpired(at: now)
+            else { return false }
+            return service.hosts.allSatisfy { self.objection(to: $0, for: key, contents) == nil }
+        }
+    }
+
+    /// When the next of the keys that are not expired at `now` expires; nil when none will.
+    func nextExpiry(after now: Date) -> Date? {
+        self.contents.withLock { contents in contents.table.expiries.first { $0 > now } }
     }
 
     /// Sessions and waiting requests of each tunnel, for metrics.
     package var report: [(name: String, sessions: [SessionDriver], waiting: Int)] {
         let pools = self.contents.withLock { contents in
-            contents.byKey.values.map(\.pool) + contents.claims.values.map(\.pool)
+            Array(contents.table.pools.values) + contents.claims.values.map(\.pool)
         }
         return pools.map { ($0.name, $0.sessions, $0.waitingCount) }
+    }
+}
+
+extension Refusal {
+    fileprivate static let unknownKey = Refusal(
+        code: .unknownKey,
+        isPermanent: true,
+        message: "no tunnel of this edge has this key: it was deleted, or its public-key is not in "
+            + "the edge's configuration"
+    )
+
+    fileprivate static let expiredKey = Refusal(
+        code: .expiredKey,
+        isPermanent: true,
+        message: "this token has expired; make a new one with `culvert tunnel token`"
+    )
+
+    fileprivate static func hostname(_ words: String) -> Refusal {
+        Refusal(code: .hostnameRefused, isPermanent: true, message: words)
     }
 }
 
 extension NormalizedHost {
     /// Whether this is one label below `domain`.
     fileprivate func isChild(of domain: NormalizedHost) -> Bool {
-        guard self.name.hasSuffix("." + domain.name) else { return false }
+        guard self.isBelow(domain) else { return false }
         let label = self.name.utf8.dropLast(domain.name.utf8.count + 1)
-        return !label.isEmpty && !label.contains(UInt8(ascii: "."))
+        return !label.contains(UInt8(ascii: "."))
     }
 }

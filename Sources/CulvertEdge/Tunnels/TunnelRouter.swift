@@ -34,8 +34,8 @@ package final class TunnelRouter: RequestRouter {
             return requester.routeFailed(.unknownHost)
         }
         requester.routeMatched(hostname)
-        guard let session = pool.leastLoaded() else {
-            return self.wait(request, for: requester, pool: pool)
+        guard let session = pool.leastLoaded(for: hostname) else {
+            return self.wait(request, for: requester, pool: pool, hostname: hostname)
         }
         guard session.load.count < self.maximumStreams,
             let bridge = self.host.bridge(of: request.eventLoop)
@@ -50,9 +50,16 @@ package final class TunnelRouter: RequestRouter {
     private func wait(
         _ request: RouteRequest,
         for requester: any RouteRequester,
-        pool: ConnectorPool
+        pool: ConnectorPool,
+        hostname: String
     ) {
-        let wait = RouteWait(request: request, requester: requester, pool: pool, router: self)
+        let wait = RouteWait(
+            request: request,
+            requester: requester,
+            pool: pool,
+            hostname: hostname,
+            router: self
+        )
         self.waits.withLock { $0[ObjectIdentifier(requester)] = wait }
         wait.begin(limit: self.maximumWaiting)
     }
@@ -76,6 +83,7 @@ private final class RouteWait: @unchecked Sendable {
     fileprivate let request: RouteRequest
     fileprivate let requester: any RouteRequester
     private let pool: ConnectorPool
+    private let hostname: String
     private let router: TunnelRouter
     private var timer: Scheduled<Void>?
     private var isOver = false
@@ -85,11 +93,13 @@ private final class RouteWait: @unchecked Sendable {
         request: RouteRequest,
         requester: any RouteRequester,
         pool: ConnectorPool,
+        hostname: String,
         router: TunnelRouter
     ) {
         self.request = request
         self.requester = requester
         self.pool = pool
+        self.hostname = hostname
         self.router = router
     }
 
@@ -112,7 +122,7 @@ private final class RouteWait: @unchecked Sendable {
             self.fail()
         }
         // A session may have come between the search and now.
-        if self.pool.leastLoaded() != nil { self.pool.wakeWaiters() }
+        if self.pool.leastLoaded(for: self.hostname) != nil { self.pool.wakeWaiters() }
     }
 
     private func retry() {

@@ -64,6 +64,29 @@ package struct HostPattern: Sendable {
             return host.isBelow(suffix) ? .wildcard(suffixBytes: suffix.name.utf8.count) : nil
         }
     }
+
+    /// Whether some host matches both.
+    package func overlaps(_ other: HostPattern) -> Bool {
+        switch (self.kind, other.kind) {
+        case (.any, _), (_, .any): true
+        case (.exact(let one), .exact(let other)): one == other
+        case (.exact(let host), .suffix(let suffix)), (.suffix(let suffix), .exact(let host)):
+            host.isBelow(suffix)
+        case (.suffix(let one), .suffix(let other)):
+            one == other || one.isBelow(other) || other.isBelow(one)
+        }
+    }
+
+    /// Whether this matches every host that `narrow` does.
+    package func covers(_ narrow: HostPattern) -> Bool {
+        switch (self.kind, narrow.kind) {
+        case (.any, _): true
+        case (.exact(let one), .exact(let other)): one == other
+        case (.suffix(let suffix), .exact(let host)): host.isBelow(suffix)
+        case (.suffix(let one), .suffix(let other)): one == other || other.isBelow(one)
+        case (.exact, _), (.suffix, .any): false
+        }
+    }
 }
 
 extension HostPattern: Hashable, CustomStringConvertible {

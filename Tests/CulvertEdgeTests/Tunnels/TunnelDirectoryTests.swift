@@ -1,3 +1,5 @@
+import CulvertControl
+import Foundation
 import HTTPSemantics
 import Testing
 import TunnelWire
@@ -9,25 +11,31 @@ import TunnelWire
     private static let shopKey = [UInt8](repeating: 1, count: 32)
     private static let blogKey = [UInt8](repeating: 2, count: 32)
 
-    private func directory(domain: String? = "example.com") throws -> TunnelDirectory {
-        try TunnelDirectory(
-            tunnels: [
-                .init(
-                    name: "shop",
-                    publicKey: try #require(TunnelPublicKey(Self.shopKey)),
-                    hostnames: [
-                        try HostPattern("shop.example.com"), try HostPattern("*.shop.test"),
-                    ]
-                ),
-                .init(
-                    name: "blog",
-                    publicKey: try #require(TunnelPublicKey(Self.blogKey)),
-                    hostnames: [try HostPattern("blog.example.com")]
-                ),
-            ],
-            domain: domain.map { try NormalizedHost($0) },
-            connectHost: NormalizedHost("connect.example.com")
+    private static func declared() throws -> [DeclaredTunnel] {
+        [
+            .init(
+                name: "shop",
+                publicKey: try #require(TunnelPublicKey(Self.shopKey)),
+                hostnames: [try HostPattern("shop.example.com"), try HostPattern("*.shop.test")]
+            ),
+            .init(
+                name: "blog",
+                publicKey: try #require(TunnelPublicKey(Self.blogKey)),
+                hostnames: [try HostPattern("blog.example.com")]
+            ),
+        ]
+    }
+
+    private func directory(
+        domain: String? = "example.com",
+        registry: Registry = .empty
+    ) throws -> TunnelDirectory {
+        let directory = TunnelDirectory(
+            domain: try domain.map { try NormalizedHost($0) },
+            reserved: [try NormalizedHost("connect.example.com")]
         )
+        try directory.replace(ServedTunnel.merge(try Self.declared(), registry).tunnels)
+        return directory
     }
 
     private func login(_ key: [UInt8], _ hostnames: String...) -> Login {
@@ -42,11 +50,11 @@ import TunnelWire
     }
 
     private func refusal(_ directory: TunnelDirectory, _ login: Login) -> Refusal? {
-        if case .failure(let refusal) = directory.admit(login) { refusal } else { nil }
+        if case .failure(let refusal) = directory.admit(login, at: now) { refusal } else { nil }
     }
 
     private func hosts(_ directory: TunnelDirectory, _ login: Login) -> [String]? {
-        guard case .success(let admission) = directory.admit(login) else { return nil }
+        guard case .success(let admission) = directory.admit(login, at: now) else { return nil }
         return admission.hosts.map(\.name)
     }
 
@@ -108,4 +116,127 @@ import TunnelWire
         }
         #expect(self.refusal(try self.directory(), login)?.code == .hostnameRefused)
     }
+
+    // MARK: Tunnels of the store
+
+    /// A registry with one member, `ann`, whose tunnel `web` has some hostnames.
+    private struct World {
+        let ann: Account
+        let web: Tunnel
+        var registry = Registry.empty
+
+        init(hostnames: [String], suffixes: [String] = ["ann.test"]) throws {
+            self.ann = Account(
+                name: "ann",
+                role: .member,
+                suffixes: try suffixes.map { try NormalizedHost($0) },
+                createdAt: now
+            )
+            self.web = Tunnel(owner: self.ann.id, name: "web", createdAt: now)
+            try self.write([.account(self.ann), .tunnel(self.web), .key(self.key(3))])
+            for name in hostnames {
+                let pattern = try HostPattern(name)
+                try self.write([
+                    .hostname(HostnameClaim(pattern: pattern, tunnel: self.web.id, createdAt: now))
+                ])
+            }
+        }
+
+        func key(
+            _ byte: UInt8,
+            hostnames: [String]? = nil,
+            expiresAt: Date? = nil
+        ) throws -> TunnelKey {
+            TunnelKey(
+                publicKey: try #require(TunnelPublicKey([UInt8](repeating: byte, count: 32))),
+                tunnel: self.web.id,
+                label: "",
+                hostnames: try hostnames?.map { try HostPattern($0) },
+                expiresAt: expiresAt,
+                createdAt: now
+            )
+        }
+
+        mutating func write(_ records: [StoreRecord]) throws {
+            let revision = StoreRevision(self.registry.revision.number + 1)
+            self.registry.apply(
+                StoreChanges(
+                    revision: revision,
+                    written: records.map { StoredRecord($0, at: revision) },
+                    deleted: []
+                )
+            )
+        }
+    }
+
+    private static func key(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 32) }
+
+    @Test func aStoredTunnelIsServedBesideTheDeclaredOnes() throws {
+        let world = try World(hostnames: ["www.ann.test", "*.ann.test"])
+        let directory = try self.directory(registry: world.registry)
+        #expect(directory.route(for: "www.ann.test")?.pool.name == "ann/web")
+        #expect(directory.route(for: "x.ann.test")?.hostname == "*.ann.test")
+        #expect(directory.route(for: "shop.example.com")?.pool.name == "shop")
+        #expect(self.hosts(directory, self.login(Self.key(3))) == [])
+        // Asked for: its own, and what is below the suffixes of its account and the domain.
+        #expect(self.hosts(directory, self.login(Self.key(3), "y.ann.test")) == ["y.ann.test"])
+        #expect(self.refusal(directory, self.login(Self.key(3), "demo"))?.code == .hostnameRefused)
+    }
+
+    @Test func whatIsDeclaredWinsOverTheStore() throws {
+        let world = try World(hostnames: ["shop.example.com", "a.shop.test", "www.ann.test"])
+        let merged = ServedTunnel.merge(try Self.declared(), world.registry)
+        #expect(
+            Set(merged.shadowed.map(\.description)) == ["shop.example.com", "a.shop.test"]
+        )
+        let directory = try self.directory(registry: world.registry)
+        #expect(directory.route(for: "shop.example.com")?.pool.name == "shop")
+        #expect(directory.route(for: "a.shop.test")?.pool.name == "shop")
+        #expect(directory.route(for: "www.ann.test")?.pool.name == "ann/web")
+    }
+
+    @Test func aKeyIsGoodUntilItExpires() throws {
+        var world = try World(hostnames: ["www.ann.test"])
+        let end = now.addingTimeInterval(60)
+        try world.write([.key(world.key(4, expiresAt: end))])
+        let directory = try self.directory(registry: world.registry)
+        #expect(self.hosts(directory, self.login(Self.key(4))) == [])
+        #expect(directory.nextExpiry(after: now) == end)
+        #expect(directory.nextExpiry(after: end) == nil)
+        guard case .failure(let refusal) = directory.admit(self.login(Self.key(4)), at: end) else {
+            Issue.record("an expired key was let in")
+            return
+        }
+        #expect(refusal.code == .expiredKey)
+        #expect(refusal.isPermanent)
+    }
+
+    @Test func aKeyOfSomeHostnamesMayAskForNoOther() throws {
+        var world = try World(hostnames: ["www.ann.test", "api.ann.test"])
+        try world.write([.key(world.key(5, hostnames: ["api.ann.test"]))])
+        let directory = try self.directory(registry: world.registry)
+        let key = Self.key(5)
+        #expect(self.hosts(directory, self.login(key, "api.ann.test")) == ["api.ann.test"])
+        for other in ["www.ann.test", "new.ann.test", "demo.example.com"] {
+            #expect(self.refusal(directory, self.login(key, other))?.code == .hostnameRefused)
+        }
+    }
+
+    @Test func poolsOutliveAChange() throws {
+        var world = try World(hostnames: ["www.ann.test"])
+        let directory = try self.directory(registry: world.registry)
+        let before = try #require(directory.route(for: "www.ann.test")?.pool)
+        let more = HostnameClaim(
+            pattern: try HostPattern("more.ann.test"),
+            tunnel: world.web.id,
+            createdAt: now
+        )
+        try world.write([.hostname(more)])
+        try directory.replace(ServedTunnel.merge(try Self.declared(), world.registry).tunnels)
+        #expect(directory.route(for: "www.ann.test")?.pool === before)
+        #expect(directory.route(for: "more.ann.test")?.pool === before)
+    }
 }
+
+/// Of every record of these tests.
+private let now = Date(timeIntervalSince1970: 1_000_000)

@@ -1,0 +1,109 @@
+internal import CulvertControl
+internal import Foundation
+internal import HTTPSemantics
+internal import Logging
+internal import TunnelLink
+internal import TunnelSession
+internal import TunnelWire
+
+/// The tunnels of an edge: keeps the directory in step with the configuration and the store, and ends
+/// the sessions that lose their right to be here.
+///
+///     edge.yml ──▶ declared ─┐
+///     store ──▶ Control ──▶ Registry ──▶ merge ──▶ TunnelDirectory
+///
+/// Any thread.
+final class EdgeTunnels: Sendable {
+    /// How often expired keys are looked for; a session outlives its key by no more.
+    private static let expiryInterval = Duration.milliseconds(250)
+    /// How long a store that cannot be read is left alone.
+    private static let retryInterval = Duration.seconds(1)
+
+    let directory: TunnelDirectory
+    /// Nil without a store.
+    let control: Control?
+    private let declared: [DeclaredTunnel]
+    private let logger: Logger
+
+    /// Opens the store, if there is one, and fills the directory.
+    ///
+    /// - Throws: `StoreError.unavailable`; `RouteTableError` when two declared tunnels have the same
+    ///   hostname.
+    init(_ configuration: EdgeConfiguration, logger: Logger) async throws {
+        self.declared = configuration.tunnels
+        self.logger = logger
+        self.directory = TunnelDirectory(
+            domain: configuration.domain,
+            reserved: Set([configuration.connect, configuration.control].compactMap(\.self))
+        )
+        if let file = configuration.store {
+            self.control = try await Control(store: SQLiteStore(file: file))
+        } else {
+            self.control = nil
+        }
+        try self.fill(await self.control?.registry ?? .empty)
+    }
+
+    /// Follows the store and the clock until the task is cancelled.
+    func maintain(_ endpoint: EdgeEndpoint) async {
+        guard let control else { return }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.follow(control) }
+            group.addTask {
+                for await registry in await control.registries() {
+                    do {
+                        try self.fill(registry)
+                    } catch {
+                        self.logger.error("Tunnels of the store are not served: \(error)")
+                    }
+                    self.endSessions(endpoint)
+                }
+            }
+            group.addTask { await self.watchExpiry(endpoint) }
+        }
+    }
+
+    private func follow(_ control: Control) async {
+        while !Task.isCancelled {
+            do {
+                try await control.run()
+            } catch is CancellationError {
+                return
+            } catch {
+                self.logger.error("The store cannot be followed, trying again: \(error)")
+                try? await Task.sleep(for: Self.retryInterval)
+            }
+        }
+    }
+
+    private func fill(_ registry: Registry) throws(RouteTableError) {
+        let (tunnels, shadowed) = ServedTunnel.merge(self.declared, registry)
+        try self.directory.replace(tunnels)
+        guard let first = shadowed.first else { return }
+        self.logger.warning(
+            "Hostnames of the store are not served: the configuration file gives them away",
+            metadata: ["first": "\(first)", "count": "\(shadowed.count)"]
+        )
+    }
+
+    private func watchExpiry(_ endpoint: EdgeEndpoint) async {
+        var checked = Date()
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.expiryInterval)
+            let now = Date()
+            guard let next = self.directory.nextExpiry(after: checked), next <= now else {
+                continue
+            }
+            self.endSessions(endpoint)
+            checked = now
+        }
+    }
+
+    private func endSessions(_ endpoint: EdgeEndpoint) {
+        let directory = self.directory
+        let now = Date()
+        endpoint.closeSessions(.revoked, reason: "its key is not good for it any more") { session in
+            !directory.isEntitled(session.id, at: now)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+internal import CulvertControl
+internal import Foundation
+internal import HTTPSemantics
+
+/// Which key opens which tunnel, and which hostname leads to which pool, at one moment. Immutable once it
+/// is made.
+struct TunnelTable: Sendable {
+    struct Key: Sendable {
+        let tunnel: ServedTunnel.Identity
+        /// The tunnel's name.
+        let name: String
+        /// The hostnames it serves, as ``Route/hostname`` has them; nil for all of the tunnel's.
+        let hostnames: Set<String>?
+        let expiresAt: Date?
+        let askable: ServedTunnel.Askable
+
+        func isExpired(at now: Date) -> Bool { self.expiresAt.map { $0 <= now } ?? false }
+
+        func serves(_ hostname: String) -> Bool { self.hostnames?.contains(hostname) ?? true }
+    }
+
+    struct Route: Sendable {
+        let tunnel: ServedTunnel.Identity
+        let pool: ConnectorPool
+        /// The hostname in its canonical text: a name or a wildcard.
+        let hostname: String
+    }
+
+    private(set) var keys: [TunnelPublicKey: Key] = [:]
+    private(set) var routes = RouteTable<Route>()
+    private(set) var pools: [ServedTunnel.Identity: ConnectorPool] = [:]
+    /// When keys expire, in order.
+    private(set) var expiries: [Date] = []
+
+    /// No tunnels.
+    init() {}
+
+    /// The table of `tunnels`; one that has a pool in `pools` keeps it.
+    ///
+    /// - Throws: `RouteTableError` when two have the same hostname.
+    init(
+        _ tunnels: [ServedTunnel],
+        pools former: [ServedTunnel.Identity: ConnectorPool]
+    ) throws(RouteTableError) {
+        var rows: [(HostPattern, Route)] = []
+        for tunnel in tunnels {
+            let pool = former[tunnel.identity] ?? ConnectorPool(name: tunnel.name)
+            self.pools[tunnel.identity] = pool
+            for key in tunnel.keys {
+                self.keys[key.publicKey] = Key(
+                    tunnel: tunnel.identity,
+                    name: tunnel.name,
+                    hostnames: key.hostnames.map { Set($0.map(\.description)) },
+                    expiresAt: key.expiresAt,
+                    askable: tunnel.askable
+                )
+            }
+            for hostname in tunnel.hostnames {
+                let name = hostname.description
+                rows.append((hostname, Route(tunnel: tunnel.identity, pool: pool, hostname: name)))
+            }
+        }
+        self.routes = try RouteTable(rows)
+        self.expiries = self.keys.values.compactMap(\.expiresAt).sorted()
+    }
+}
