@@ -29,7 +29,10 @@ let deque = product("DequeModule", "swift-collections")
 let http2 = product("NIOHTTP2", "swift-nio-http2")
 let database = product("GRDB", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
+let httpClient = product("AsyncHTTPClient", "async-http-client")
 let hpack = product("NIOHPACK", "swift-nio-http2")
+let httpTypes = product("HTTPTypes", "swift-http-types")
+let hummingbird = product("Hummingbird", "hummingbird")
 let logging = product("Logging", "swift-log")
 let signals = product("UnixSignals", "swift-service-lifecycle")
 let tls = product("NIOSSL", "swift-nio-ssl")
@@ -54,12 +57,19 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            from: "2.28.0",
+            traits: ["FullFoundation"]
+        ),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -82,7 +92,19 @@ let package = Package(
                 logging, nio("NIOCore"),
             ]
         ),
-        house("CulvertControl", ["HTTPSemantics", database]),
+        house("CulvertControl", ["HTTPSemantics", crypto, database]),
+        house("ControlAPI"),
+        house(
+            "ControlClient",
+            ["ControlAPI", httpClient, logging, nio("NIOCore"), nio("NIOPosix"), tls]
+        ),
+        house(
+            "ControlServer",
+            [
+                "ControlAPI", "CulvertControl", "HTTPSemantics", crypto, httpTypes, hummingbird,
+                logging, nio("NIOCore"),
+            ]
+        ),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
         house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
@@ -96,8 +118,9 @@ let package = Package(
         house(
             "CulvertEdge",
             [
-                "CLinux", "ConfigurationFile", "CulvertControl", "HTTPSemantics", "StatusServer",
-                "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire", asn1, certificates,
+                "CLinux", "ConfigurationFile", "ControlServer", "CulvertControl", "HTTPSemantics",
+                "StatusServer", "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire",
+                asn1, certificates,
                 crypto, deque, hpack, http2,
                 logging, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOTLS"),
@@ -106,8 +129,9 @@ let package = Package(
         .executableTarget(
             name: "culvert",
             dependencies: [
-                "ConfigurationFile", "CulvertConnector", "CulvertControl", "CulvertEdge",
-                "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
+                "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertConnector",
+                "CulvertControl", "CulvertEdge", "HTTPSemantics", "StatusServer", "TunnelLink",
+                "TunnelTransport", "TunnelWire",
                 arguments, logging,
                 signals,
                 nio("NIOCore"), nio("NIOPosix"),
@@ -134,6 +158,17 @@ let package = Package(
             [
                 "HTTPSemantics", "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire",
                 logging, nio("NIOCore"), nio("NIOPosix"),
+            ]
+        ),
+        tests(
+            "ControlClientTests",
+            ["ControlAPI", "ControlClient", nio("NIOCore"), nio("NIOPosix")]
+        ),
+        tests(
+            "ControlServerTests",
+            [
+                "ControlAPI", "ControlServer", "CulvertControl", "HTTPSemantics", logging,
+                nio("NIOCore"),
             ]
         ),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),

@@ -17,7 +17,16 @@ import Testing
             "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "Glibc",
             "HeapModule", "Logging", "NIOCore", "Synchronization",
         ],
-        "CulvertControl": ["HTTPSemantics", "Foundation", "GRDB", "Synchronization"],
+        "CulvertControl": ["HTTPSemantics", "Crypto", "Foundation", "GRDB", "Synchronization"],
+        "ControlAPI": ["Foundation"],
+        "ControlClient": [
+            "ControlAPI", "AsyncHTTPClient", "Foundation", "Logging", "NIOCore", "NIOPosix",
+            "NIOSSL",
+        ],
+        "ControlServer": [
+            "ControlAPI", "CulvertControl", "HTTPSemantics", "Crypto", "Foundation", "HTTPTypes",
+            "Hummingbird", "Logging", "NIOCore", "Synchronization",
+        ],
         "ConfigurationFile": ["HTTPSemantics", "Foundation", "Yams"],
         "StatusServer": [
             "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization", "Foundation",
@@ -29,14 +38,16 @@ import Testing
             "Glibc", "Logging", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Synchronization",
         ],
         "CulvertEdge": [
-            "CLinux", "ConfigurationFile", "CulvertControl", "HTTPSemantics", "StatusServer",
+            "CLinux", "ConfigurationFile", "ControlServer", "CulvertControl", "HTTPSemantics",
+            "StatusServer",
             "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto",
             "DequeModule", "Dispatch", "Foundation", "Glibc", "Logging", "NIOConcurrencyHelpers",
             "NIOCore", "NIOHPACK",
             "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "SwiftASN1", "Synchronization", "X509",
         ],
         "culvert": [
-            "ConfigurationFile", "CulvertConnector", "CulvertControl", "CulvertEdge",
+            "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertConnector",
+            "CulvertControl", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Foundation",
             "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",

@@ -11,6 +11,8 @@ package struct ControlError: Error, Sendable, Equatable, CustomStringConvertible
         case forbidden
         /// As many as the account may have.
         case overQuota = "over-quota"
+        /// It has been changed since whoever asks looked.
+        case conflict
     }
 
     package var code: Code

@@ -1,0 +1,169 @@
+package import Foundation
+
+/// A tunnel.
+package struct TunnelDocument: Codable, Sendable, Equatable {
+    package var id: String
+    package var name: String
+    /// The name of the account that has it.
+    package var owner: String
+    package var createdAt: Date
+    package var hostnames: [String]
+    package var keys: [KeyDocument]
+    /// Who serves it now.
+    package var connectors: [ConnectorDocument]
+    /// The version of its remote configuration; absent without one.
+    package var configurationVersion: Int?
+
+    package init(
+        id: String,
+        name: String,
+        owner: String,
+        createdAt: Date,
+        hostnames: [String],
+        keys: [KeyDocument],
+        connectors: [ConnectorDocument],
+        configurationVersion: Int?
+    ) {
+        self.id = id
+        self.name = name
+        self.owner = owner
+        self.createdAt = createdAt
+        self.hostnames = hostnames
+        self.keys = keys
+        self.connectors = connectors
+        self.configurationVersion = configurationVersion
+    }
+}
+
+/// A tunnel to be made.
+package struct NewTunnelDocument: Codable, Sendable, Equatable {
+    /// As accounts' names are written; unique among the account's.
+    package var name: String
+    /// Ed25519, 32 bytes in base64: the public half of its first key.
+    package var publicKey: String
+
+    package init(name: String, publicKey: String) {
+        self.name = name
+        self.publicKey = publicKey
+    }
+}
+
+/// A session of a connector.
+package struct ConnectorDocument: Codable, Sendable, Equatable {
+    /// The session's id.
+    package var id: String
+    /// What it says that it is, such as `culvert/0.1.0`.
+    package var agent: String
+    /// Where its link comes from; absent while it has none.
+    package var address: String?
+    package var connectedAt: Date
+    /// `connected`, `waiting` (its link is gone, and may come back) or `draining`.
+    package var state: String
+    /// Requests under way.
+    package var streams: Int
+    /// The label of the key that it logged in with.
+    package var key: String
+    /// The version of the remote configuration that it runs; absent when it runs none.
+    package var configurationVersion: Int?
+    /// Why it does not run the latest; absent when it does.
+    package var configurationProblem: String?
+
+    package init(
+        id: String,
+        agent: String,
+        address: String?,
+        connectedAt: Date,
+        state: String,
+        streams: Int,
+        key: String,
+        configurationVersion: Int?,
+        configurationProblem: String?
+    ) {
+        self.id = id
+        self.agent = agent
+        self.address = address
+        self.connectedAt = connectedAt
+        self.state = state
+        self.streams = streams
+        self.key = key
+        self.configurationVersion = configurationVersion
+        self.configurationProblem = configurationProblem
+    }
+}
+
+/// A key that connectors of a tunnel log in with.
+package struct KeyDocument: Codable, Sendable, Equatable {
+    /// Ed25519, 32 bytes in base64.
+    package var publicKey: String
+    package var label: String
+    /// The hostnames of the tunnel that it serves; absent for all.
+    package var hostnames: [String]?
+    /// From when on it is refused; absent for never.
+    package var expiresAt: Date?
+    package var createdAt: Date
+
+    package init(
+        publicKey: String,
+        label: String,
+        hostnames: [String]?,
+        expiresAt: Date?,
+        createdAt: Date
+    ) {
+        self.publicKey = publicKey
+        self.label = label
+        self.hostnames = hostnames
+        self.expiresAt = expiresAt
+        self.createdAt = createdAt
+    }
+}
+
+/// A key to be added to a tunnel: of a token.
+package struct NewKeyDocument: Codable, Sendable, Equatable {
+    package var publicKey: String
+    /// What it is for, at most 255 bytes.
+    package var label: String
+    /// As in ``KeyDocument``; each is one that the tunnel has.
+    package var hostnames: [String]?
+    package var expiresAt: Date?
+
+    package init(
+        publicKey: String,
+        label: String,
+        hostnames: [String]? = nil,
+        expiresAt: Date? = nil
+    ) {
+        self.publicKey = publicKey
+        self.label = label
+        self.hostnames = hostnames
+        self.expiresAt = expiresAt
+    }
+}
+
+/// A hostname that leads to a tunnel.
+package struct HostnameDocument: Codable, Sendable, Equatable {
+    /// `app.example.com` or `*.example.com`.
+    package var hostname: String
+    /// The tunnel's name.
+    package var tunnel: String
+    /// Where visitors reach it; absent for a wildcard.
+    package var url: String?
+
+    package init(hostname: String, tunnel: String, url: String?) {
+        self.hostname = hostname
+        self.tunnel = tunnel
+        self.url = url
+    }
+}
+
+/// The ingress of a tunnel that is managed from the edge.
+package struct ConfigurationDocument: Codable, Sendable, Equatable {
+    /// Of an answer: 1 for the first. Of a request: the one that it replaces, 0 for the first.
+    package var version: Int
+    /// `ingress` and `originRequest` as in `config.yml`; at most 256 KiB.
+    package var text: String
+
+    package init(version: Int, text: String) {
+        self.version = version
+        self.text = text
+    }
+}

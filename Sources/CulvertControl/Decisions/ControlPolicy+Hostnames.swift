@@ -1,0 +1,114 @@
+package import HTTPSemantics
+
+// Which hostname leads to which tunnel.
+extension ControlPolicy {
+    /// Gives a hostname, or a wildcard, to a tunnel.
+    ///
+    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `unknown`.
+    package func claim(
+        _ pattern: HostPattern,
+        for id: TunnelID,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
+        let tunnel = try self.requireTunnel(id, request, registry)
+        guard let owner = registry.account(tunnel.owner) else {
+            throw ControlError(.unknown, "the tunnel's account is gone")
+        }
+        try self.checkGranted(pattern, to: owner)
+        try self.checkFree(pattern, for: tunnel, registry)
+        var transaction = request.audit(
+            "hostname.claim",
+            pattern.description,
+            ["tunnel": tunnel.name]
+        )
+        transaction.create(
+            .hostname(HostnameClaim(pattern: pattern, tunnel: id, createdAt: request.now))
+        )
+        transaction.expect(.tunnel(id), at: registry.revision(of: .tunnel(id)))
+        transaction.expect(.account(owner.id), at: registry.revision(of: .account(owner.id)))
+        // Another wildcard could come to cover it.
+        transaction.fence(.hostname, at: registry.revision(of: .hostname))
+        return transaction
+    }
+
+    /// Takes a hostname from its tunnel.
+    ///
+    /// - Throws: `unknown`.
+    package func release(
+        _ pattern: HostPattern,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
+        let key = StoreKey.hostname(pattern)
+        guard let claim = registry.hostname(pattern),
+            let tunnel = try? self.requireTunnel(claim.tunnel, request, registry)
+        else { throw ControlError(.unknown, "\(pattern) is not one of your hostnames") }
+        var transaction = request.audit(
+            "hostname.release",
+            pattern.description,
+            ["tunnel": tunnel.name]
+        )
+        transaction.delete(key, at: registry.revision(of: key))
+        return transaction
+    }
+
+    private func checkGranted(_ pattern: HostPattern, to owner: Account) throws(ControlError) {
+        let host: NormalizedHost
+        switch pattern.kind {
+        case .exact(let name), .suffix(let name): host = name
+        case .any:
+            guard owner.role == .admin else {
+                throw ControlError(.forbidden, "only an admin's tunnel can have every hostname")
+            }
+            return
+        }
+        // A wildcard above them is fine: exact names go first, and the edge's own before all.
+        guard pattern.kind != .exact(host) || !self.reserved.contains(host) else {
+            throw ControlError(.forbidden, "\(host) is the edge's own name")
+        }
+        if let other = self.declared.first(where: { $0.covers(pattern) }) {
+            throw ControlError(
+                .forbidden,
+                "\(pattern) is given away by the edge's configuration, as \(other)"
+            )
+        }
+        guard owner.role != .admin else { return }
+        guard owner.suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
+            let granted = owner.suffixes.map(\.name).joined(separator: ", ")
+            throw ControlError(
+                .forbidden,
+                granted.isEmpty
+                    ? "\(owner.name) was granted no hostnames; ask an admin"
+                    : "\(pattern) is not below what \(owner.name) was granted: \(granted)"
+            )
+        }
+    }
+
+    private func checkFree(
+        _ pattern: HostPattern,
+        for tunnel: Tunnel,
+        _ registry: Registry
+    ) throws(ControlError) {
+        if let claim = registry.hostname(pattern) {
+            guard claim.tunnel != tunnel.id else {
+                throw ControlError(.exists, "\(pattern) leads to \(tunnel.name) already")
+            }
+            // Another account's names are not told.
+            guard let other = registry.tunnel(claim.tunnel), other.owner == tunnel.owner else {
+                throw ControlError(.forbidden, "\(pattern) belongs to another account")
+            }
+            throw ControlError(
+                .forbidden,
+                "\(pattern) leads to your tunnel \(other.name); take it from there first"
+            )
+        }
+        for claim in registry.claims where pattern.overlaps(claim.pattern) {
+            guard registry.tunnel(claim.tunnel)?.owner != tunnel.owner else { continue }
+            throw ControlError(
+                .forbidden,
+                "\(pattern) would take requests from a hostname of another account"
+            )
+        }
+    }
+}
