@@ -118,7 +118,8 @@ let package = Package(
         house(
             "CulvertEdge",
             [
-                "CLinux", "ConfigurationFile", "ControlServer", "CulvertControl", "HTTPSemantics",
+                "CLinux", "ConfigurationFile", "ControlAPI", "ControlServer", "CulvertControl",
+                "HTTPSemantics",
                 "StatusServer", "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire",
                 asn1, certificates,
                 crypto, deque, hpack, http2,
@@ -129,7 +130,8 @@ let package = Package(
         .executableTarget(
             name: "culvert",
             dependencies: [
-                "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertConnector",
+                "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer",
+                "CulvertConnector",
                 "CulvertControl", "CulvertEdge", "HTTPSemantics", "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,

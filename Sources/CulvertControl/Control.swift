@@ -73,6 +73,16 @@ package actor Control {
         }
     }
 
+    /// The audit trail, latest first: see `ControlStore.audit(before:limit:)`.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    package nonisolated func audit(
+        before revision: StoreRevision,
+        limit: Int
+    ) async throws(StoreError) -> [(revision: StoreRevision, entry: AuditEntry)] {
+        try await self.store.audit(before: revision, limit: limit)
+    }
+
     private func catchUp(to revision: StoreRevision) async throws {
         do {
             while self.registry.revision < revision {

@@ -1,4 +1,5 @@
 internal import ConfigurationFile
+internal import ControlServer
 internal import CulvertControl
 internal import HTTPSemantics
 package import Logging
@@ -14,6 +15,7 @@ internal import TunnelWire
 ///
 ///     front door ── connect host ──▶ EdgeEndpoint (sessions)
 ///          └─────── other names ───▶ VisitorServer ──▶ TunnelRouter ──▶ a session's stream
+///                                          └─ control host ──▶ ControlServer (API, login)
 ///
 /// Any thread.
 package final class Edge: Sendable {
@@ -40,12 +42,13 @@ package final class Edge: Sendable {
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
+    /// `agent` is this program and its version, as `culvert/1.0`. `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
     /// `accessLog` is told of each request at its end, on a visitor's event loop.
     ///
     /// - Throws: what keeps it from starting: a certificate, a port, the store.
     package init(
         _ configuration: EdgeConfiguration,
+        agent: String = "culvert",
         issued: IssuedCertificates? = nil,
         metrics: EdgeMetrics,
         group: any EventLoopGroup,
@@ -72,14 +75,25 @@ package final class Edge: Sendable {
             ),
             logger: logger
         )
+        let router = TunnelRouter(
+            directory: self.tunnels.directory,
+            host: self.endpoint.host,
+            maximumWaiting: configuration.limits.waitingRequests,
+            maximumStreams: configuration.limits.streamsPerSession
+        )
+        let control = ControlServer.of(
+            self.tunnels,
+            configuration,
+            port: { publicPort.number },
+            agent: agent,
+            endpoint: self.endpoint,
+            logger: logger
+        )
         self.visitors = VisitorServer(
             configuration: VisitorConfiguration(configuration),
-            router: TunnelRouter(
-                directory: self.tunnels.directory,
-                host: self.endpoint.host,
-                maximumWaiting: configuration.limits.waitingRequests,
-                maximumStreams: configuration.limits.streamsPerSession
-            ),
+            router: control.map {
+                ControlRouter(host: $0.host, server: $0.server, tunnels: router)
+            } ?? router,
             isAuthoritative: { certificates.store.sameCertificate(serverName: $0, host: $1) },
             accessLog: { record in
                 metrics.count(record)
@@ -176,8 +190,10 @@ private final class PublicPort: Sendable {
 
     func set(_ port: Int) { self.port.store(port, ordering: .relaxed) }
 
+    var number: Int { self.port.load(ordering: .relaxed) }
+
     func url(of host: String) -> String {
-        let port = self.port.load(ordering: .relaxed)
+        let port = self.number
         return port == 443 ? "https://\(host)" : "https://\(host):\(port)"
     }
 }
@@ -190,5 +206,33 @@ extension SessionConfiguration {
         self.resumeWindow = Interval(
             nanoseconds: UInt64(max(0, TimeAmount(configuration.resumeWindow).nanoseconds))
         )
+    }
+}
+
+extension ControlServer {
+    /// The API of an edge that has a store and a control host, and that host; nil of any other.
+    fileprivate static func of(
+        _ tunnels: EdgeTunnels,
+        _ configuration: EdgeConfiguration,
+        port: @escaping @Sendable () -> Int,
+        agent: String,
+        endpoint: EdgeEndpoint,
+        logger: Logger
+    ) -> (server: ControlServer, host: NormalizedHost)? {
+        guard let control = tunnels.control, let host = configuration.control else { return nil }
+        let server = ControlServer(
+            control: control,
+            settings: ControlSettings(
+                agent: agent,
+                connect: configuration.connect,
+                control: host,
+                domain: configuration.domain,
+                declared: configuration.tunnels.flatMap(\.hostnames),
+                port: port
+            ),
+            presence: EdgePresence(directory: tunnels.directory, endpoint: endpoint),
+            logger: logger
+        )
+        return (server, host)
     }
 }

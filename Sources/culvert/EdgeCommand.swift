@@ -13,7 +13,10 @@ struct EdgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edge",
         abstract: "Run an edge: the public side, which visitors and connectors connect to.",
-        subcommands: [EdgeRunCommand.self, EdgeDevCommand.self]
+        subcommands: [
+            EdgeRunCommand.self, EdgeDevCommand.self, EdgeInviteCommand.self,
+            EdgeBackupCommand.self,
+        ]
     )
 }
 
@@ -70,6 +73,7 @@ func startEdge(
     do {
         return try await Edge(
             configuration,
+            agent: "culvert/\(buildVersion)",
             issued: issued,
             metrics: EdgeMetrics(version: buildVersion),
             group: MultiThreadedEventLoopGroup.singleton,

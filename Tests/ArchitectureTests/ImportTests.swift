@@ -38,7 +38,8 @@ import Testing
             "Glibc", "Logging", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Synchronization",
         ],
         "CulvertEdge": [
-            "CLinux", "ConfigurationFile", "ControlServer", "CulvertControl", "HTTPSemantics",
+            "CLinux", "ConfigurationFile", "ControlAPI", "ControlServer", "CulvertControl",
+            "HTTPSemantics",
             "StatusServer",
             "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto",
             "DequeModule", "Dispatch", "Foundation", "Glibc", "Logging", "NIOConcurrencyHelpers",
@@ -46,7 +47,7 @@ import Testing
             "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "SwiftASN1", "Synchronization", "X509",
         ],
         "culvert": [
-            "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertConnector",
+            "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertConnector",
             "CulvertControl", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Foundation",

@@ -34,7 +34,9 @@ package final class EdgeAuthority: SessionAuthority {
         case .success(let admission):
             var attributes: HTTPFields = ["tunnel": admission.name]
             for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
-            return .success(SessionGrant(tunnel: admission.name, attributes: attributes))
+            return .success(
+                SessionGrant(tunnel: admission.name, attributes: attributes, peer: peer)
+            )
         case .failure(let refusal): return .failure(refusal)
         }
     }
@@ -50,14 +52,15 @@ package final class EdgeAuthority: SessionAuthority {
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         // Who has lost his right since has no service, and is ended like all that have none.
         guard case .success(let admission) = self.directory.admit(login, at: Date()) else { return }
-        self.directory.add(session, admission)
+        let agent = login.attributes.first("agent") ?? "unknown"
+        self.directory.add(session, admission, agent: agent, address: grant.peer, at: Date())
         self.metrics.sessionOpened()
         self.wake(session)
         self.logger.info(
             "Connector connected",
             metadata: [
                 "tunnel": "\(grant.tunnel)", "session": "\(session.id)",
-                "agent": "\(login.attributes.first("agent") ?? "unknown")",
+                "agent": "\(agent)",
             ]
         )
     }

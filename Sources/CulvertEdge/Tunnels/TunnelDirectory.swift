@@ -24,7 +24,13 @@ package final class TunnelDirectory: Sendable {
     }
 
     /// A session, and what it was let in for.
-    private struct Service: Sendable {
+    struct Service: Sendable {
+        let session: SessionDriver
+        /// What the connector says that it is.
+        let agent: String
+        /// Where it logged in from.
+        let address: String
+        let since: Date
         let publicKey: TunnelPublicKey
         let tunnel: ServedTunnel.Identity
         /// The hostnames it asked for; when empty it serves the tunnel's own.
@@ -168,7 +174,13 @@ package final class TunnelDirectory: Sendable {
 
     // MARK: Sessions
 
-    func add(_ session: SessionDriver, _ admission: Admission) {
+    func add(
+        _ session: SessionDriver,
+        _ admission: Admission,
+        agent: String,
+        address: String,
+        at now: Date
+    ) {
         let (pools, hostnames) = self.contents.withLock { contents in
             var pools: [ConnectorPool] = []
             let key = contents.table.keys[admission.publicKey]
@@ -183,6 +195,10 @@ package final class TunnelDirectory: Sendable {
                 pools.append(claim.pool)
             }
             contents.services[session.id] = Service(
+                session: session,
+                agent: agent,
+                address: address,
+                since: now,
                 publicKey: admission.publicKey,
                 tunnel: admission.tunnel,
                 hosts: admission.hosts,
@@ -212,6 +228,13 @@ package final class TunnelDirectory: Sendable {
     /// The pools that `session` serves.
     func pools(of session: SessionDriver) -> [ConnectorPool] {
         self.contents.withLock { $0.services[session.id]?.pools ?? [] }
+    }
+
+    /// The sessions that serve a tunnel, the oldest first.
+    func services(of tunnel: ServedTunnel.Identity) -> [Service] {
+        self.contents.withLock { contents in
+            contents.services.values.filter { $0.tunnel == tunnel }
+        }.sorted { $0.since < $1.since }
     }
 
     /// Whether a session may still serve what it was let in for.

@@ -11,10 +11,13 @@ package struct SessionGrant: Sendable {
     package var tunnel: String
     /// What WELCOME tells the connector.
     package var attributes: HTTPFields
+    /// Where the login came from, as `ADDRESS:PORT`.
+    package var peer: String
 
-    package init(tunnel: String, attributes: HTTPFields = HTTPFields()) {
+    package init(tunnel: String, attributes: HTTPFields = HTTPFields(), peer: String = "") {
         self.tunnel = tunnel
         self.attributes = attributes
+        self.peer = peer
     }
 }
 

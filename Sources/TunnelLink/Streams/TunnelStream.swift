@@ -5,7 +5,8 @@ package import TunnelWire
 ///
 /// Confined to ``eventLoop``. After an end in both directions it is over silently; after
 /// ``reset(_:)`` no call comes. This class is the seam between a session and its users; a session
-/// makes streams that are carried (``TunnelStream/new(on:bridge:)``), tests make others.
+/// makes streams that are carried (``TunnelStream/new(on:bridge:)``), the edge's own API and tests make
+/// others.
 package class TunnelStream {
     /// Body bytes that may wait to be sent before ``isWritable`` turns false. 64 KiB.
     package static let bufferedBytes = 64 << 10

@@ -55,6 +55,11 @@ enum SocketOptions {
         Self.set(descriptor, level: tcp, name: TCP_USER_TIMEOUT, to: Self.userTimeoutMilliseconds)
     }
 
+    /// Holds back packets that are not full, or lets them go (TCP_CORK).
+    static func cork(_ descriptor: CInt, _ holds: Bool) {
+        Self.set(descriptor, level: CInt(IPPROTO_TCP), name: TCP_CORK, to: holds ? 1 : 0)
+    }
+
     static func set(_ descriptor: CInt, level: CInt, name: CInt, to value: CInt) {
         var value = value
         _ = setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<CInt>.size))

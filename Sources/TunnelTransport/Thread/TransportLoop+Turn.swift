@@ -77,7 +77,10 @@ extension TransportLoop {
         let room = UnsafeMutableRawBufferPointer(rebasing: self.message[prefix...])
         let payload = (start + prefix).assumingMemoryBound(to: UInt8.self)
         if !connection.hasWritten { self.firstWrite(of: connection, to: socket) }
-        for _ in 0..<Self.messagesPerTurn {
+        var cork = Cork(socket)
+        defer { cork.pull() }
+        for number in 0..<Self.messagesPerTurn {
+            if number == 1 { cork.push() }
             guard self.takesMore(socket, of: connection) else {
                 return culvert_ask_writable(socket)
             }
@@ -94,6 +97,28 @@ extension TransportLoop {
             guard connection.hasMessages, connection.phase != .closed else { return }
         }
         culvert_ask_writable(socket)
+    }
+
+    /// Has the kernel put messages that leave together into as few packets as they fill (TCP_CORK): each by
+    /// itself goes all the way down and wakes the other end, which on a fast path is most of what
+    /// sending costs.
+    private struct Cork {
+        private let socket: culvert_socket
+        private var isIn = false
+
+        init(_ socket: culvert_socket) { self.socket = socket }
+
+        mutating func push() {
+            self.isIn = true
+            SocketOptions.cork(culvert_descriptor(self.socket), true)
+        }
+
+        /// What is left goes out now.
+        mutating func pull() {
+            guard self.isIn else { return }
+            self.isIn = false
+            SocketOptions.cork(culvert_descriptor(self.socket), false)
+        }
     }
 
     /// Whether the socket has sent most of what it was given. Asking costs a system call; one is

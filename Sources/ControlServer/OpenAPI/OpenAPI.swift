@@ -1,0 +1,178 @@
+internal import ControlAPI
+internal import Foundation
+
+/// The API in the words of OpenAPI 3.1, for other people's tools.
+enum OpenAPI {
+    static func encoded(_ settings: ControlSettings) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self.document(url: "\(settings.controlURL)/api/v1"))
+    }
+
+    private static func document(url: String) -> JSONValue {
+        [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "Culvert edge", "version": "1",
+                "description": "Accounts, tunnels, keys and hostnames of an edge.",
+            ],
+            "servers": [["url": "\(url)"]],
+            "security": [["session": []]],
+            "paths": .object(self.paths),
+            "components": [
+                "schemas": .object(OpenAPISchemas.all),
+                "securitySchemes": ["session": ["type": "http", "scheme": "bearer"]],
+            ],
+        ]
+    }
+
+    private static let paths: [String: JSONValue] = [
+        "/": ["get": operation("edge", 200, "Edge", needsLogin: false)],
+        "/login": ["post": operation("login", 200, "Login", body: "Enrolment", needsLogin: false)],
+        "/device/authorization": [
+            "post": operation(
+                "authorizeDevice",
+                200,
+                "DeviceAuthorization",
+                body: "DeviceRequest",
+                needsLogin: false
+            )
+        ],
+        "/device/token": [
+            "post": operation(
+                "pollDevice",
+                200,
+                "Login",
+                body: "DeviceTokenRequest",
+                needsLogin: false
+            )
+        ],
+        "/device/approval": ["post": operation("approveDevice", 204, body: "DeviceApproval")],
+        "/account": ["get": operation("account", 200, "Account")],
+        "/sessions": ["get": operation("sessions", 200, "SessionList")],
+        "/sessions/{session}": ["delete": operation("endSession", 204, path: ["session"])],
+        "/tunnels": [
+            "get": operation("tunnels", 200, "TunnelList", query: ["all": ["type": "boolean"]]),
+            "post": operation("createTunnel", 201, "Tunnel", body: "NewTunnel"),
+        ],
+        "/tunnels/{tunnel}": [
+            "get": operation("tunnel", 200, "Tunnel", path: ["tunnel"]),
+            "delete": operation(
+                "deleteTunnel",
+                204,
+                path: ["tunnel"],
+                query: ["force": ["type": "boolean"]]
+            ),
+        ],
+        "/tunnels/{tunnel}/connectors": [
+            "delete": operation("disconnect", 204, path: ["tunnel"])
+        ],
+        "/tunnels/{tunnel}/keys": [
+            "post": operation("addKey", 201, "Key", body: "NewKey", path: ["tunnel"])
+        ],
+        "/tunnels/{tunnel}/keys/{key}": [
+            "delete": operation("deleteKey", 204, path: ["tunnel", "key"])
+        ],
+        "/tunnels/{tunnel}/hostnames/{hostname}": [
+            "put": operation(
+                "claimHostname",
+                201,
+                "Hostname",
+                also: 200,
+                path: ["tunnel", "hostname"]
+            ),
+            "delete": operation("releaseHostname", 204, path: ["tunnel", "hostname"]),
+        ],
+        "/tunnels/{tunnel}/configuration": [
+            "get": operation("configuration", 200, "Configuration", path: ["tunnel"]),
+            "put": operation(
+                "configure",
+                200,
+                "Configuration",
+                body: "Configuration",
+                path: ["tunnel"]
+            ),
+        ],
+        "/accounts": [
+            "get": operation("accounts", 200, "AccountList"),
+            "post": operation("createAccount", 201, "Invitation", body: "NewAccount"),
+        ],
+        "/accounts/{account}": [
+            "patch": operation(
+                "changeAccount",
+                200,
+                "Account",
+                body: "AccountChange",
+                path: ["account"]
+            ),
+            "delete": operation("deleteAccount", 204, path: ["account"]),
+        ],
+        "/accounts/{account}/invitation": [
+            "post": operation("invite", 201, "Invitation", path: ["account"])
+        ],
+        "/audit": [
+            "get": operation(
+                "audit",
+                200,
+                "AuditList",
+                query: [
+                    "before": ["type": "integer", "minimum": 1],
+                    "limit": ["type": "integer", "minimum": 1, "maximum": 1_000],
+                ]
+            )
+        ],
+    ]
+
+    /// One operation: what it answers with, what it takes.
+    private static func operation(
+        _ id: String,
+        _ status: Int,
+        _ answer: String? = nil,
+        also other: Int? = nil,
+        body: String? = nil,
+        path: [String] = [],
+        query: [String: JSONValue] = [:],
+        needsLogin: Bool = true
+    ) -> JSONValue {
+        var responses: [String: JSONValue] = ["default": self.problem]
+        for status in [status, other].compactMap(\.self) {
+            var response: [String: JSONValue] = ["description": "Done."]
+            if let answer { response["content"] = self.content("application/json", answer) }
+            responses["\(status)"] = .object(response)
+        }
+        var operation: [String: JSONValue] = [
+            "operationId": "\(id)", "responses": .object(responses),
+        ]
+        if let body {
+            operation["requestBody"] = [
+                "required": true, "content": self.content("application/json", body),
+            ]
+        }
+        let parameters =
+            path.map { self.parameter($0, "path", ["type": "string", "minLength": 1]) }
+            + query.sorted { $0.key < $1.key }.map { self.parameter($0.key, "query", $0.value) }
+        if !parameters.isEmpty { operation["parameters"] = .list(parameters) }
+        if !needsLogin { operation["security"] = [] }
+        return .object(operation)
+    }
+
+    private static let problem: JSONValue = [
+        "description": "What went wrong.",
+        "content": content("application/problem+json", "Problem"),
+    ]
+
+    private static func content(_ type: String, _ schema: String) -> JSONValue {
+        .object([type: ["schema": ["$ref": "#/components/schemas/\(schema)"]]])
+    }
+
+    private static func parameter(
+        _ name: String,
+        _ place: String,
+        _ schema: JSONValue
+    ) -> JSONValue {
+        [
+            "name": "\(name)", "in": "\(place)", "required": .bool(place == "path"),
+            "schema": schema,
+        ]
+    }
+}

@@ -1,0 +1,123 @@
+internal import ControlAPI
+
+/// The documents of ``ControlAPI`` in JSON Schema.
+enum OpenAPISchemas {
+    static let all: [String: JSONValue] = [
+        "Edge": object(
+            ["agent": text, "connect": text, "domain": text, "wildcard": text],
+            optional: ["domain", "wildcard"]
+        ),
+        "Enrolment": object(["code": text, "label": label]),
+        "Login": object(["token": text, "account": ref("Account")]),
+        "DeviceRequest": object(["label": label]),
+        "DeviceAuthorization": object([
+            "device_code": text, "user_code": text, "verification_uri": text,
+            "verification_uri_complete": text, "expires_in": integer, "interval": integer,
+        ]),
+        "DeviceTokenRequest": object(["device_code": text]),
+        "DeviceApproval": object(["user_code": text, "approve": ["type": "boolean"]]),
+        "Session": object([
+            "id": text, "label": text, "created_at": time, "is_current": ["type": "boolean"],
+        ]),
+        "SessionList": list("Session"),
+        "Account": object(
+            [
+                "id": text, "name": name, "role": role, "maximum_tunnels": count,
+                "suffixes": texts, "created_at": time,
+            ],
+            optional: ["maximum_tunnels", "suffixes"]
+        ),
+        "AccountList": list("Account"),
+        "NewAccount": object(
+            ["name": name, "role": role, "maximum_tunnels": count, "suffixes": texts],
+            optional: ["role", "maximum_tunnels", "suffixes"]
+        ),
+        "AccountChange": object(
+            ["role": role, "maximum_tunnels": count, "suffixes": texts],
+            optional: ["role", "maximum_tunnels", "suffixes"]
+        ),
+        "Invitation": object([
+            "account": ref("Account"), "code": text, "url": text, "expires_at": time,
+        ]),
+        "Tunnel": object(
+            [
+                "id": text, "name": name, "owner": text, "created_at": time,
+                "hostnames": texts, "keys": items("Key"), "connectors": items("Connector"),
+                "configuration_version": count,
+            ],
+            optional: ["configuration_version"]
+        ),
+        "TunnelList": list("Tunnel"),
+        "NewTunnel": object(["name": name, "public_key": text]),
+        "Connector": object(
+            [
+                "id": text, "agent": text, "address": text, "connected_at": time,
+                "state": text, "streams": integer, "key": text, "configuration_version": count,
+                "configuration_problem": text,
+            ],
+            optional: ["address", "configuration_version", "configuration_problem"]
+        ),
+        "Key": object(
+            [
+                "public_key": text, "label": text, "hostnames": texts, "expires_at": time,
+                "created_at": time,
+            ],
+            optional: ["hostnames", "expires_at"]
+        ),
+        "NewKey": object(
+            ["public_key": text, "label": label, "hostnames": texts, "expires_at": time],
+            optional: ["hostnames", "expires_at"]
+        ),
+        "Hostname": object(["hostname": text, "tunnel": text, "url": text], optional: ["url"]),
+        "Configuration": object([
+            "version": count, "text": ["type": "string", "maxLength": 262_144],
+        ]),
+        "Audit": object([
+            "revision": integer, "at": time, "actor": text, "action": text, "subject": text,
+            "details": ["type": "object", "additionalProperties": ["type": "string"]],
+        ]),
+        "AuditList": list("Audit"),
+        "Problem": object([
+            "type": text, "title": text, "status": integer, "detail": text,
+            "code": [
+                "type": "string",
+                "enum": .list(APIProblem.Code.allCases.map { .text($0.rawValue) }),
+            ],
+        ]),
+    ]
+
+    private static let text: JSONValue = ["type": "string"]
+    private static let texts: JSONValue = ["type": "array", "items": ["type": "string"]]
+    private static let integer: JSONValue = ["type": "integer"]
+    private static let count: JSONValue = ["type": "integer", "minimum": 0, "maximum": 1_000_000]
+    private static let time: JSONValue = ["type": "string", "format": "date-time"]
+    private static let role: JSONValue = ["type": "string", "enum": ["admin", "member"]]
+    private static let label: JSONValue = ["type": "string", "maxLength": 255]
+    private static let name: JSONValue = [
+        "type": "string", "pattern": "^[A-Za-z0-9._@-]{1,64}$",
+    ]
+
+    private static func ref(_ name: String) -> JSONValue {
+        ["$ref": "#/components/schemas/\(name)"]
+    }
+
+    private static func items(_ name: String) -> JSONValue {
+        ["type": "array", "items": ref(name)]
+    }
+
+    private static func list(_ name: String) -> JSONValue {
+        object(["items": items(name)])
+    }
+
+    private static func object(
+        _ properties: [String: JSONValue],
+        optional: Set<String> = []
+    ) -> JSONValue {
+        [
+            "type": "object", "properties": .object(properties),
+            "required": .list(
+                properties.keys.filter { !optional.contains($0) }.sorted().map { .text($0) }
+            ),
+        ]
+    }
+}

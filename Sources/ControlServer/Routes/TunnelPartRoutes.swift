@@ -1,0 +1,123 @@
+internal import ControlAPI
+internal import CulvertControl
+internal import Foundation
+internal import HTTPSemantics
+internal import Hummingbird
+
+/// A tunnel's keys, hostnames and configuration, below `/tunnels/TUNNEL`.
+struct TunnelPartRoutes {
+    let routes: TunnelRoutes
+
+    private var desk: ControlDesk { self.routes.desk }
+
+    func add(to tunnel: APIGroup) {
+        tunnel.post("keys") { request, context in
+            try await self.addKey(request.document(NewKeyDocument.self), context)
+        }
+        tunnel.delete("keys/:key") { _, context in
+            let (identity, tunnel, _) = try await self.routes.find(context)
+            guard let bytes = Data(base64URL: try context.path("key")),
+                let key = TunnelPublicKey(bytes)
+            else { throw APIProblem(.invalid, "a key is named by its 32 bytes in base64url") }
+            let policy = self.desk.policy
+            try await self.desk.change(identity) { request, registry throws(ControlError) in
+                try policy.deleteKey(key, of: tunnel.id, request, registry)
+            }
+            return Response.done
+        }
+        tunnel.put("hostnames/:hostname") { _, context in try await self.claim(context) }
+        tunnel.delete("hostnames/:hostname") { _, context in try await self.release(context) }
+        tunnel.get("configuration") { _, context in
+            let (_, tunnel, registry) = try await self.routes.find(context)
+            guard let configuration = registry.configuration(of: tunnel.id) else {
+                throw APIProblem(.unknown, "\(tunnel.name) has no configuration at the edge")
+            }
+            return try Response(ConfigurationDocument(configuration))
+        }
+        tunnel.put("configuration") { request, context in
+            try await self.configure(request.document(ConfigurationDocument.self), context)
+        }
+    }
+
+    private func addKey(
+        _ document: NewKeyDocument,
+        _ context: ControlContext
+    ) async throws -> Response {
+        let (identity, tunnel, _) = try await self.routes.find(context)
+        let key = TunnelKey(
+            publicKey: try TunnelPublicKey(asked: document.publicKey),
+            tunnel: tunnel.id,
+            label: try document.label.checkedLabel(),
+            hostnames: try document.hostnames?.map { try HostPattern(asked: $0) },
+            expiresAt: document.expiresAt,
+            createdAt: self.desk.now()
+        )
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.addKey(key, request, registry)
+        }
+        return try Response(KeyDocument(key), status: .created)
+    }
+
+    private func claim(_ context: ControlContext) async throws -> Response {
+        let (identity, tunnel, registry) = try await self.routes.find(context)
+        let pattern = try HostPattern(asked: try context.path("hostname"))
+        let document = HostnameDocument(
+            hostname: pattern.description,
+            tunnel: tunnel.name,
+            url: pattern.host.map { self.desk.settings.url(of: $0.name) }
+        )
+        // Saying it again is no mistake.
+        if registry.hostname(pattern)?.tunnel == tunnel.id { return try Response(document) }
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.claim(pattern, for: tunnel.id, request, registry)
+        }
+        return try Response(document, status: .created)
+    }
+
+    private func release(_ context: ControlContext) async throws -> Response {
+        let (identity, tunnel, registry) = try await self.routes.find(context)
+        let pattern = try HostPattern(asked: try context.path("hostname"))
+        guard registry.hostname(pattern)?.tunnel == tunnel.id else {
+            throw APIProblem(.unknown, "\(pattern) is not a hostname of \(tunnel.name)")
+        }
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.release(pattern, request, registry)
+        }
+        return Response.done
+    }
+
+    private func configure(
+        _ document: ConfigurationDocument,
+        _ context: ControlContext
+    ) async throws -> Response {
+        let (identity, tunnel, _) = try await self.routes.find(context)
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.configure(
+                tunnel.id,
+                text: document.text,
+                replacing: document.version,
+                request,
+                registry
+            )
+        }
+        let next = ConfigurationDocument(version: document.version + 1, text: document.text)
+        return try Response(next)
+    }
+}
+
+extension ConfigurationDocument {
+    fileprivate init(_ configuration: RemoteConfiguration) {
+        self.init(version: configuration.version, text: configuration.text)
+    }
+}
+
+extension HostPattern {
+    /// The host of an exact pattern.
+    fileprivate var host: NormalizedHost? {
+        if case .exact(let host) = self.kind { host } else { nil }
+    }
+}

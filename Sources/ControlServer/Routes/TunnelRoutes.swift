@@ -1,0 +1,135 @@
+internal import ControlAPI
+internal import CulvertControl
+internal import Foundation
+internal import HTTPSemantics
+internal import Hummingbird
+
+/// Tunnels, and what belongs to each.
+struct TunnelRoutes {
+    let desk: ControlDesk
+
+    func add(to api: APIGroup) {
+        api.get("tunnels") { request, context in try await self.list(request, context) }
+        api.post("tunnels") { request, context in
+            let identity = try context.requireIdentity()
+            return try await self.create(request.document(NewTunnelDocument.self), identity)
+        }
+        let tunnel = api.group("tunnels/:tunnel")
+        tunnel.get { _, context in
+            let (_, tunnel, registry) = try await self.find(context)
+            return try Response(await self.document(tunnel, registry))
+        }
+        tunnel.delete { request, context in try await self.delete(request, context) }
+        tunnel.delete("connectors") { _, context in
+            let (_, tunnel, _) = try await self.find(context)
+            await self.desk.presence.disconnect(tunnel.id)
+            return Response.done
+        }
+        TunnelPartRoutes(routes: self).add(to: tunnel)
+    }
+
+    /// Who asks, and the tunnel that the path names.
+    ///
+    /// - Throws: `unauthenticated`, `unknown`.
+    func find(
+        _ context: ControlContext
+    ) async throws(APIProblem) -> (ControlContext.Identity, Tunnel, Registry) {
+        let identity = try context.requireIdentity()
+        let registry = await self.desk.registry
+        let tunnel = try self.desk.tunnel(try context.path("tunnel"), of: identity, registry)
+        return (identity, tunnel, registry)
+    }
+
+    private func list(_ request: Request, _ context: ControlContext) async throws -> Response {
+        let identity = try context.requireIdentity()
+        let registry = await self.desk.registry
+        var owners = [identity.account]
+        if request.flag("all") {
+            guard identity.account.role == .admin else {
+                throw APIProblem(.forbidden, "only an admin may see everybody's tunnels")
+            }
+            owners = registry.accounts
+        }
+        var documents: [TunnelDocument] = []
+        for tunnel in owners.flatMap({ registry.tunnels(of: $0.id) }) {
+            documents.append(await self.document(tunnel, registry))
+        }
+        return try Response(ListDocument(documents))
+    }
+
+    private func create(
+        _ document: NewTunnelDocument,
+        _ identity: ControlContext.Identity
+    ) async throws -> Response {
+        let now = self.desk.now()
+        let tunnel = Tunnel(owner: identity.account.id, name: document.name, createdAt: now)
+        let key = TunnelKey(
+            publicKey: try TunnelPublicKey(asked: document.publicKey),
+            tunnel: tunnel.id,
+            label: "credentials",
+            createdAt: now
+        )
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.createTunnel(tunnel, key: key, request, registry)
+        }
+        let made = await self.document(tunnel, await self.desk.registry)
+        return try Response(made, status: .created)
+    }
+
+    private func delete(_ request: Request, _ context: ControlContext) async throws -> Response {
+        let (identity, tunnel, _) = try await self.find(context)
+        if !request.flag("force") {
+            let count = await self.desk.presence.connectors(of: tunnel.id).count
+            guard count == 0 else {
+                throw APIProblem(
+                    .inUse,
+                    "\(tunnel.name) is served by \(count) connector\(count == 1 ? "" : "s"): stop "
+                        + "them first, or use --force, which ends their sessions"
+                )
+            }
+        }
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.deleteTunnel(tunnel.id, request, registry)
+        }
+        return Response.done
+    }
+
+    private func document(_ tunnel: Tunnel, _ registry: Registry) async -> TunnelDocument {
+        TunnelDocument(
+            id: "\(tunnel.id)",
+            name: tunnel.name,
+            owner: registry.account(tunnel.owner)?.name ?? "\(tunnel.owner)",
+            createdAt: tunnel.createdAt,
+            hostnames: registry.hostnames(of: tunnel.id).map(\.description),
+            keys: registry.keys(of: tunnel.id).map { KeyDocument($0) },
+            connectors: await self.desk.presence.connectors(of: tunnel.id),
+            configurationVersion: registry.configuration(of: tunnel.id)?.version
+        )
+    }
+}
+
+extension KeyDocument {
+    init(_ key: TunnelKey) {
+        self.init(
+            publicKey: key.publicKey.base64,
+            label: key.label,
+            hostnames: key.hostnames?.map(\.description),
+            expiresAt: key.expiresAt,
+            createdAt: key.createdAt
+        )
+    }
+}
+
+extension TunnelPublicKey {
+    /// A key as somebody wrote it.
+    ///
+    /// - Throws: `invalid`.
+    init(asked text: String) throws(APIProblem) {
+        guard let key = TunnelPublicKey(base64: text) else {
+            throw APIProblem(.invalid, "public_key is an Ed25519 key, 32 bytes in base64")
+        }
+        self = key
+    }
+}

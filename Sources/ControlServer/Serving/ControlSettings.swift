@@ -1,0 +1,44 @@
+package import HTTPSemantics
+
+/// What a ``ControlServer`` knows of the edge around it.
+package struct ControlSettings: Sendable {
+    /// This program and its version, as `culvert/1.0`.
+    package var agent: String
+    /// The names that belong to the edge itself.
+    package var connect: NormalizedHost
+    package var control: NormalizedHost
+    /// Names below it are given to whoever asks; nil for none.
+    package var domain: NormalizedHost?
+    /// Hostnames that the configuration file gives away.
+    package var declared: [HostPattern]
+    /// The port of all public URLs; called when one is made.
+    package var port: @Sendable () -> Int
+
+    package init(
+        agent: String,
+        connect: NormalizedHost,
+        control: NormalizedHost,
+        domain: NormalizedHost?,
+        declared: [HostPattern],
+        port: @escaping @Sendable () -> Int
+    ) {
+        self.agent = agent
+        self.connect = connect
+        self.control = control
+        self.domain = domain
+        self.declared = declared
+        self.port = port
+    }
+
+    /// Where visitors reach a host.
+    package func url(of host: String) -> String {
+        let port = self.port()
+        return port == 443 ? "https://\(host)" : "https://\(host):\(port)"
+    }
+
+    /// Where people and commands reach the control host.
+    var controlURL: String { self.url(of: self.control.name) }
+
+    /// Where connectors dial, `HOST:PORT`.
+    var connectAddress: String { "\(self.connect.name):\(self.port())" }
+}

@@ -1,0 +1,46 @@
+internal import ControlAPI
+internal import ControlServer
+internal import CulvertControl
+internal import TunnelLink
+internal import TunnelSession
+internal import TunnelWire
+
+/// The connectors of this edge, as its API shows them.
+struct EdgePresence: TunnelPresence {
+    let directory: TunnelDirectory
+    let endpoint: EdgeEndpoint
+
+    func connectors(of tunnel: TunnelID) async -> [ConnectorDocument] {
+        self.directory.services(of: .stored(tunnel)).map { service in
+            ConnectorDocument(
+                id: "\(service.session.id)",
+                agent: service.agent,
+                address: service.address,
+                connectedAt: service.since,
+                state: service.session.availability.name,
+                streams: service.session.load.count,
+                key: service.publicKey.base64,
+                configurationVersion: nil,
+                configurationProblem: nil
+            )
+        }
+    }
+
+    func disconnect(_ tunnel: TunnelID) async {
+        let ids = Set(self.directory.services(of: .stored(tunnel)).map(\.session.id))
+        self.endpoint.closeSessions(.shutdown, reason: "ended by `culvert tunnel cleanup`") {
+            ids.contains($0.id)
+        }
+    }
+}
+
+extension SessionAvailability {
+    fileprivate var name: String {
+        switch self {
+        case .connected: "connected"
+        case .waiting: "waiting"
+        case .draining: "draining"
+        case .closed: "closed"
+        }
+    }
+}
