@@ -119,6 +119,8 @@ extension ControlDesk {
                 "this is no enrolment code: those begin with cve_, as `culvert edge invite` prints them"
             )
         }
+        // One that was made on this machine a moment ago may not have been noticed yet.
+        if await self.registry.token(code.id) == nil { try? await self.control.refresh() }
         let token = TokenText(new: .session)
         let policy = self.policy
         do {
