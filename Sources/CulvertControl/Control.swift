@@ -59,6 +59,7 @@ package actor Control {
     ) async throws -> StoreRevision {
         var attempt = 1
         while true {
+            let seen = self.registry.revision
             do {
                 let revision = try await self.store.commit(try decide(self.registry))
                 try await self.catchUp(to: revision)
@@ -67,7 +68,7 @@ package actor Control {
                 attempt += 1
                 let latest = try await self.store.latestRevision()
                 // Over what there is now the same would come of it.
-                guard latest > self.registry.revision else { throw error }
+                guard latest > seen else { throw error }
                 try await self.catchUp(to: latest)
             }
         }
