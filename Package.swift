@@ -96,7 +96,10 @@ let package = Package(
         house("ControlAPI"),
         house(
             "ControlClient",
-            ["ControlAPI", httpClient, logging, nio("NIOCore"), nio("NIOPosix"), tls]
+            [
+                "ConfigurationFile", "ControlAPI", httpClient, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"), tls,
+            ]
         ),
         house(
             "ControlServer",
@@ -162,7 +165,7 @@ let package = Package(
         ),
         tests(
             "ControlClientTests",
-            ["ControlAPI", "ControlClient", nio("NIOCore"), nio("NIOPosix")]
+            ["ConfigurationFile", "ControlAPI", "ControlClient"]
         ),
         tests(
             "ControlServerTests",
