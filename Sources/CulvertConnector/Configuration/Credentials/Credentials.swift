@@ -98,6 +98,7 @@ extension Credentials {
         guard (1...255).contains(name.utf8.count) else {
             throw contents.broken("\(Key.name) has to be from 1 to 255 bytes long")
         }
+        let edge = try contents.has(Key.edge) ? contents.address(Key.edge) : nil
         let publicKey = try contents.key(Key.publicKey)
         let privateKey = try contents.key(Key.privateKey)
         guard let credentials = Self(name, privateKey: privateKey),
@@ -106,8 +107,8 @@ extension Credentials {
             throw contents.broken("\(Key.publicKey) and \(Key.privateKey) do not belong together")
         }
         self = credentials
+        self.edge = edge
         if contents.has(Key.id) { self.tunnelID = try contents.text(Key.id) }
-        if contents.has(Key.edge) { self.edge = try contents.address(Key.edge) }
         if contents.has(Key.edgeAddress) {
             self.edgeAddress = try contents.address(Key.edgeAddress)
         }
