@@ -163,9 +163,11 @@ let package = Package(
                 logging, nio("NIOCore"), nio("NIOPosix"),
             ]
         ),
-        tests(
-            "ControlClientTests",
-            ["ConfigurationFile", "ControlAPI", "ControlClient"]
+        .testTarget(
+            name: "ControlClientTests",
+            dependencies: ["ConfigurationFile", "ControlAPI", "ControlClient"],
+            exclude: ["Programs"],
+            swiftSettings: houseSettings
         ),
         tests(
             "ControlServerTests",

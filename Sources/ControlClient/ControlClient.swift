@@ -78,6 +78,8 @@ package struct ControlClient: Sendable {
 
     private static func tls(_ caFile: String?) throws(ControlClientError) -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
+        // Who has given up on an edge does not wait for its goodbye.
+        tls.shutdownTimeout = .milliseconds(200)
         guard let caFile else { return tls }
         do {
             tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(caFile))]
@@ -216,4 +218,11 @@ package struct ControlClient: Sendable {
         return name.isEmpty
             ? "without saying with what" : "with \(printable(String(name.prefix(100))))"
     }
+}
+
+extension ControlClient.Options: CustomStringConvertible, CustomReflectable {
+    /// Without the token: what is logged is lost.
+    package var description: String { "\(self.edge) as \(self.agent)" }
+
+    package var customMirror: Mirror { Mirror(self, children: ["edge": "\(self.edge)"]) }
 }
