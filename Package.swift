@@ -96,7 +96,10 @@ let package = Package(
         house("ControlAPI"),
         house(
             "ControlClient",
-            ["ControlAPI", httpClient, logging, nio("NIOCore"), nio("NIOPosix"), tls]
+            [
+                "ConfigurationFile", "ControlAPI", httpClient, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"), tls,
+            ]
         ),
         house(
             "ControlServer",
@@ -162,9 +165,11 @@ let package = Package(
                 logging, nio("NIOCore"), nio("NIOPosix"),
             ]
         ),
-        tests(
-            "ControlClientTests",
-            ["ControlAPI", "ControlClient", nio("NIOCore"), nio("NIOPosix")]
+        .testTarget(
+            name: "ControlClientTests",
+            dependencies: ["ConfigurationFile", "ControlAPI", "ControlClient"],
+            exclude: ["Programs"],
+            swiftSettings: houseSettings
         ),
         tests(
             "ControlServerTests",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <errno.h>
+#include <limits.h>
 
 struct identity {
     X509 *leaf;
@@ -53,6 +54,27 @@ culvert_trust_ref culvert_trust_create(bool with_system_roots, const char *extra
         return NULL;
     }
     return store;
+}
+
+bool culvert_trust_add(culvert_trust_ref trust, const char *pem, size_t length, char *error,
+                       size_t room) {
+    ERR_clear_error();
+    BIO *text = length <= INT_MAX ? BIO_new_mem_buf(pem, (int)length) : NULL;
+    size_t count = 0;
+    X509 *certificate;
+    while (text && (certificate = PEM_read_bio_X509(text, NULL, NULL, NULL))) {
+        count += X509_STORE_add_cert(trust, certificate) == 1;
+        X509_free(certificate);
+    }
+    BIO_free(text);
+    // Reading ends with an error in any case: that there is no further certificate.
+    bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    if (count && is_end) {
+        ERR_clear_error();
+        return true;
+    }
+    describe_error("no PEM certificate in it", error, room);
+    return false;
 }
 
 void culvert_trust_release(culvert_trust_ref trust) { X509_STORE_free(trust); }

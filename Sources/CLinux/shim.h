@@ -5,7 +5,9 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,6 +24,14 @@ static const int culvert_epoll_flags = EPOLL_CLOEXEC;
 // Edge-triggered: a hello that stopped half-way leaves its bytes in the queue, and must not spin.
 static const unsigned culvert_edge_events = EPOLLIN | EPOLLRDHUP | EPOLLET;
 static const unsigned culvert_hangup_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+// The family of a socket's name, and where in it the address without its port is. Here, since which
+// module shows the members of these structures to Swift hangs on what else is imported beside it.
+static inline int culvert_name_family(const void *name) {
+    return ((const struct sockaddr *)name)->sa_family;
+}
+static const size_t culvert_ipv4_offset = offsetof(struct sockaddr_in, sin_addr);
+static const size_t culvert_ipv6_offset = offsetof(struct sockaddr_in6, sin6_addr);
 
 // A socket that gets a message for each change of addresses and routes (rtnetlink(7)), or -1.
 static inline int culvert_watch_network(void) {

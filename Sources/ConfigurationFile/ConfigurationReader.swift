@@ -123,7 +123,7 @@ package final class ConfigurationReader {
 }
 
 /// The text on one line, control characters written out: what a file says is no command to a terminal.
-private func printable(_ text: String) -> String {
+package func printable(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {

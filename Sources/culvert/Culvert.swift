@@ -1,4 +1,6 @@
 import ArgumentParser
+import ControlClient
+import Foundation
 
 /// The command `culvert`: arguments in, exit code out.
 @main
@@ -15,12 +17,52 @@ struct Culvert: AsyncParsableCommand {
               culvert edge dev          starts a throw-away edge
               culvert http 3000         makes localhost:3000 reachable through it
 
-            For real: `culvert edge run` on a public host, `culvert tunnel keygen` and \
-            `culvert tunnel run` beside the service.
+            With an account at an edge:
+              culvert login https://edge.example.com
+              culvert http 3000         at once, with a name of the edge's choice
+              culvert tunnel create demo
+              culvert tunnel route dns demo app.example.com
+              culvert tunnel run demo --url http://localhost:3000
+
+            Your own edge: `culvert edge run` on a public host. A tunnel that its file declares needs \
+            no account: `culvert tunnel keygen`.
+
+            Logins and tunnels are kept in ~/.culvert, or in $CULVERT_HOME. The edge's API is asked \
+            through $HTTPS_PROXY when it is set, but for $NO_PROXY.
+
+            Exit codes: 0 it is done; 1 it failed; 3 you are not logged in; 4 there is no such tunnel, \
+            hostname, account or key; 64 the arguments are wrong.
             """,
         version: buildVersion,
-        subcommands: [HTTPCommand.self, TunnelCommand.self, EdgeCommand.self]
+        subcommands: [
+            LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TunnelCommand.self,
+            AccountCommand.self, AuditCommand.self, EdgeCommand.self,
+        ]
     )
+
+    /// Runs the command that the arguments name, and exits as it ended.
+    static func main() async {
+        do {
+            var command = try await Self.asyncParseAsRoot(nil)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Self.end(failure)
+        } catch let error as ControlClientError {
+            Self.end(Failure(error))
+        } catch {
+            Self.exit(withError: error)
+        }
+    }
+
+    private static func end(_ failure: Failure) -> Never {
+        note("Error: \(failure)")
+        flushStandardOutput()
+        Foundation.exit(failure.code.rawValue)
+    }
 }
 
 /// The version this was built as.

@@ -100,13 +100,15 @@ struct DevelopmentDirectory {
 
     let path: String
 
-    init(path: String) { self.path = NSString(string: path).expandingTildeInPath }
+    init(path: String) {
+        self.path =
+            path == Self.defaultPath ? Self.usualPath : NSString(string: path).expandingTildeInPath
+    }
+
+    private static var usualPath: String { ConfigurationDirectory.usual.file("dev") }
 
     /// What to add to other commands so that they use this directory.
-    var option: String {
-        self.path == NSString(string: Self.defaultPath).expandingTildeInPath
-            ? "" : " --dir \(self.path)"
-    }
+    var option: String { self.path == Self.usualPath ? "" : " --dir \(self.path)" }
 
     /// A connector's configuration, without ingress.
     var connectorFile: String { self.path + "/connector.yml" }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConfigurationFile
 import ControlAPI
+import ControlClient
 import ControlServer
 import CulvertControl
 import CulvertEdge
@@ -67,8 +68,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
     )
     var suffixes: [String] = []
 
-    @Option(help: "text or json.")
-    var output = OutputFormat.text
+    @OptionGroup var output: OutputOption
 
     @OptionGroup var edge: EdgeStoreOption
 
@@ -95,18 +95,15 @@ struct EdgeInviteCommand: AsyncParsableCommand {
             throw Failure("\(error)")
         }
         let document = try await self.invite(control, settings).document(settings)
-        switch self.output {
-        case .json: try printJSON(document)
-        case .text:
-            let role = document.account.role == "admin" ? "admin" : "member"
-            note(
-                "\(document.account.name) (\(role)) is invited. Good once, until \(document.expiresAt):"
-            )
-            note("  in a browser, open the link below")
-            note("  or in a terminal: culvert login \(settings.url(of: host.name)) --token CODE")
-            note("  CODE: \(document.code)")
-            print(document.url)
-        }
+        guard self.output.output == .text else { return try self.output.show(document) { _ in "" } }
+        let until = LocalTime().minute(document.expiresAt)
+        note(
+            "\(document.account.name) (\(document.account.role)) is invited. Good once, until \(until):"
+        )
+        note("  in a browser, open the link below")
+        note("  or in a terminal: culvert login \(settings.url(of: host.name)) --token CODE")
+        note("  CODE: \(document.code)")
+        print(document.url)
     }
 
     private func invite(_ control: Control, _ settings: ControlSettings) async throws -> Invitation

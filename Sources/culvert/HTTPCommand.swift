@@ -10,10 +10,11 @@ import TunnelWire
 struct HTTPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "http",
-        abstract: "Make a local web service reachable through the edge on this machine.",
+        abstract: "Make a local web service reachable through an edge, at once.",
         discussion: """
             Prints the public URL, alone on a line, once visitors can reach it, and stays up until \
-            Ctrl-C. It uses the edge that `culvert edge dev` runs.
+            Ctrl-C. It uses the edge that you are logged in to, over a tunnel of this machine's own, \
+            http-MACHINE; with --dir, or without a login, the edge that `culvert edge dev` runs here.
 
             Examples:
               culvert http 3000
@@ -29,8 +30,12 @@ struct HTTPCommand: AsyncParsableCommand {
     @Option(help: "The name to be reached by; a random one when not given.")
     var hostname: String?
 
-    @Option(help: "The directory of the development edge.")
-    var dir = DevelopmentDirectory.defaultPath
+    @Option(
+        help: ArgumentHelp(
+            "The directory of a development edge; without a login \(DevelopmentDirectory.defaultPath)."
+        )
+    )
+    var dir: String?
 
     @Option(
         name: .customLong("log-level"),
@@ -40,22 +45,13 @@ struct HTTPCommand: AsyncParsableCommand {
 
     func run() async throws {
         let service = try self.service()
-        let directory = DevelopmentDirectory(path: self.dir)
-        guard FileManager.default.fileExists(atPath: directory.connectorFile) else {
-            throw Failure(
-                """
-                There is no edge: \(directory.connectorFile) is missing.
-                Start one with `culvert edge dev\(directory.option)`, then try again.
-                """
-            )
-        }
         LoggingSystem.bootstrap { [level] label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = level
             return handler
         }
-        let configuration = try loadConnectorConfiguration(directory.connectorFile)
-        var options = try connectorOptions(configuration, file: directory.connectorFile)
+        let (configuration, found) = try await self.edge()
+        var options = found
         options.rules = IngressRules(service: service, originRequest: configuration.originRequest)
         options.hostnames = [self.hostname ?? RandomName.make()]
         let announcer = Announcer(origin: "\(service)")
@@ -67,6 +63,31 @@ struct HTTPCommand: AsyncParsableCommand {
             onState: { announcer.tell($0) },
             onRecord: { if showsRequests { RequestLine.show($0) } }
         )
+    }
+
+    /// How to connect: to the development edge of --dir, the edge that one is logged in to, or the usual
+    /// development edge, whichever comes first.
+    private func edge() async throws -> (ConnectorConfiguration, Connector.Options) {
+        if self.dir == nil, let session = try LoggedIn.ifAny() {
+            let credentials = try await session.machineCredentials()
+            let configuration = ConnectorConfiguration()
+            let file = session.directory.path
+            return (configuration, try connectorOptions(configuration, credentials, source: file))
+        }
+        let directory = DevelopmentDirectory(path: self.dir ?? DevelopmentDirectory.defaultPath)
+        let file = directory.connectorFile
+        guard FileManager.default.fileExists(atPath: file) else {
+            let other =
+                self.dir == nil ? ",\nor log in to one with `culvert login https://…`," : ","
+            throw Failure(
+                """
+                There is no edge: \(file) is missing.
+                Start one with `culvert edge dev\(directory.option)`\(other) then try again.
+                """
+            )
+        }
+        let configuration = try loadConnectorConfiguration(file)
+        return (configuration, try connectorOptions(configuration, file: file))
     }
 
     /// The origin as people write it.

@@ -34,20 +34,45 @@ func connectorOptions(
                 + "makes one."
         )
     }
+    let credentials: Credentials
     do {
-        let credentials = try Credentials(file: credentialsFile)
-        guard let edge = configuration.edge ?? credentials.edge else {
-            throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
-        }
-        guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
-            throw Failure("\(credentialsFile): the private key is damaged.")
-        }
+        credentials = try Credentials(file: credentialsFile)
+    } catch {
+        throw Failure("\(error)")
+    }
+    guard configuration.edge ?? credentials.edge != nil else {
+        throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
+    }
+    return try connectorOptions(configuration, credentials, source: credentialsFile)
+}
+
+/// The same with credentials from elsewhere; `source` is what they are called in an error. What the
+/// configuration does not say of the edge, they say.
+///
+/// - Throws: `Failure` naming what is missing or wrong.
+func connectorOptions(
+    _ configuration: ConnectorConfiguration,
+    _ credentials: Credentials,
+    source: String
+) throws -> Connector.Options {
+    guard let edge = configuration.edge ?? credentials.edge else {
+        throw Failure("\(source) does not say where the edge is, and no configuration file does.")
+    }
+    guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
+        throw Failure("\(source): the private key is damaged.")
+    }
+    let known = configuration.edge == nil ? credentials.edgeAddress : nil
+    let dialled = configuration.edgeAddress ?? known ?? edge
+    do {
+        let trust = try ClientTrust(
+            additionalFile: configuration.caFile,
+            additionalText: configuration.caFile == nil ? credentials.caCertificates : nil
+        )
         let target = try ClientTarget(
             hostname: edge.host,
             port: UInt16(clamping: edge.port),
-            trust: ClientTrust(additionalFile: configuration.caFile)
+            trust: trust
         )
-        let dialled = configuration.edgeAddress ?? edge
         return Connector.Options(
             identity: identity,
             edge: EdgeAddress(
@@ -58,8 +83,6 @@ func connectorOptions(
             rules: configuration.ingress,
             agent: "culvert/\(buildVersion)"
         )
-    } catch let failure as Failure {
-        throw failure
     } catch {
         throw Failure("\(error)")
     }

@@ -9,7 +9,12 @@ struct TunnelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tunnel",
         abstract: "Make and run tunnels: the side next to the services.",
-        subcommands: [TunnelRunCommand.self, KeygenCommand.self, IngressCommand.self]
+        subcommands: [
+            TunnelCreateCommand.self, TunnelRunCommand.self, TunnelListCommand.self,
+            TunnelInfoCommand.self, TunnelRouteCommand.self, TunnelTokenCommand.self,
+            TunnelConfigCommand.self, TunnelCleanupCommand.self, TunnelDeleteCommand.self,
+            IngressCommand.self, KeygenCommand.self,
+        ]
     )
 }
 
@@ -20,63 +25,26 @@ struct ConnectorFileOption: ParsableArguments {
 
     /// The file named, or the first of the usual ones that exists.
     func file() throws -> String {
-        if let config { return config }
-        let usual = ConnectorConfiguration.usualFiles.map {
-            NSString(string: $0).expandingTildeInPath
+        guard let file = self.fileIfAny() else {
+            let usual = Self.usualFiles.joined(separator: ", ")
+            throw Failure("No configuration file: name one with --config, or put it at \(usual).")
         }
-        if let found = usual.first(where: { FileManager.default.fileExists(atPath: $0) }) {
-            return found
-        }
-        throw Failure(
-            "No configuration file: name one with --config, or put it at \(usual.joined(separator: ", "))."
-        )
+        return file
     }
-}
 
-/// `culvert tunnel run`.
-struct TunnelRunCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "run",
-        abstract: "Connect to the edge and serve a tunnel.",
-        discussion: """
-            The file is described in conf/config.yml; one of cloudflared's works with `edge:` added. \
-            SIGTERM lets requests under way end, for the grace period at most; a second one ends at \
-            once.
-            """
-    )
+    /// The same; nil when none is named and none of the usual ones exists.
+    func fileIfAny() -> String? {
+        self.config ?? Self.usualFiles.first { FileManager.default.fileExists(atPath: $0) }
+    }
 
-    @Argument(help: "The tunnel's name, if the file names another or none.")
-    var name: String?
-
-    @OptionGroup var configFile: ConnectorFileOption
-    @OptionGroup var logging: LoggingOptions
-
-    func run() async throws {
-        let file = try self.configFile.file()
-        let configuration = try loadConnectorConfiguration(file)
-        if let name, let tunnel = configuration.tunnel, name != tunnel {
-            throw Failure("\(file) is for tunnel \(tunnel), not \(name).")
-        }
-        let logger = self.logging.logger(configured: Logger.Level(configuration.logLevel))
-        for notice in configuration.notices { logger.notice("\(notice)") }
-        let options = try connectorOptions(configuration, file: file)
-        try await runConnector(
-            options,
-            configuration: configuration,
-            logger: logger,
-            onState: { _ in },
-            onRecord: { record in
-                logger.debug(
-                    "Request",
-                    metadata: [
-                        "method": "\(record.method)", "host": "\(record.host)",
-                        "path": "\(record.path)", "origin": "\(record.origin)",
-                        "status": "\(record.status.map(String.init) ?? "none")",
-                        "failure": "\(record.failure.map { "\($0)" } ?? "none")",
-                    ]
-                )
+    /// Where a file is looked for, `CULVERT_HOME` taken into account.
+    private static var usualFiles: [String] {
+        ConnectorConfiguration.usualFiles.map { file in
+            guard file.hasPrefix("~/.culvert/") else {
+                return NSString(string: file).expandingTildeInPath
             }
-        )
+            return ConfigurationDirectory.usual.file(String(file.dropFirst("~/.culvert/".count)))
+        }
     }
 }
 

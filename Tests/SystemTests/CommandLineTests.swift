@@ -15,7 +15,13 @@ extension SystemTests {
             "--help everywhere exits 0 and describes every option",
             arguments: [
                 "", "edge", "edge run", "edge dev", "http", "tunnel", "tunnel run", "tunnel keygen",
-                "tunnel ingress", "tunnel ingress validate", "tunnel ingress rule",
+                "tunnel ingress", "tunnel ingress validate", "tunnel ingress rule", "login",
+                "logout", "tunnel create", "tunnel list", "tunnel info", "tunnel delete",
+                "tunnel cleanup", "tunnel token", "tunnel route", "tunnel route dns",
+                "tunnel route list", "tunnel route delete", "tunnel config", "tunnel config get",
+                "tunnel config set", "tunnel config edit", "account", "account show",
+                "account list", "account create", "account change", "account invite",
+                "account delete", "audit",
             ]
         )
         func help(command: String) throws {

@@ -148,6 +148,9 @@ bool culvert_read_tcp_statistics(int descriptor, culvert_tcp_statistics *into);
 // NULL: `error` (of `room` bytes) says why, without the file's name.
 culvert_trust_ref culvert_trust_create(bool with_system_roots, const char *extra_pem_file,
                                        char *error, size_t room);
+// Adds the certificates of a PEM text; false as NULL above.
+bool culvert_trust_add(culvert_trust_ref trust, const char *pem, size_t length, char *error,
+                       size_t room);
 void culvert_trust_release(culvert_trust_ref trust);
 culvert_identities_ref culvert_identities_create(void);
 // True on success. Adds a chain (leaf first) and its key, which have to belong together.

@@ -75,9 +75,9 @@ struct NetworkPath: Sendable, Equatable {
     /// Whether a connection made now would leave from another address; false when it could not leave
     /// at all. Sends nothing: it asks the kernel's routes.
     var hasMoved: Bool {
-        let family = self.remote.withUnsafeBytes { $0.loadUnaligned(as: sockaddr.self).sa_family }
+        let family = self.remote.withUnsafeBytes { culvert_name_family($0.baseAddress) }
         let probe = socket(
-            CInt(family),
+            family,
             CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue),
             0
         )
@@ -112,14 +112,8 @@ struct NetworkPath: Sendable, Equatable {
     }
 
     private static func address(in name: [UInt8]) -> [UInt8] {
-        name.withUnsafeBytes { bytes in
-            let family = CInt(bytes.loadUnaligned(as: sockaddr.self).sa_family)
-            if family == AF_INET {
-                let name = bytes.loadUnaligned(as: sockaddr_in.self)
-                return withUnsafeBytes(of: name.sin_addr) { Array($0) }
-            }
-            let name = bytes.loadUnaligned(as: sockaddr_in6.self)
-            return withUnsafeBytes(of: name.sin6_addr) { Array($0) }
-        }
+        let isIPv4 = name.withUnsafeBytes { culvert_name_family($0.baseAddress) } == AF_INET
+        let offset = Int(isIPv4 ? culvert_ipv4_offset : culvert_ipv6_offset)
+        return Array(name.dropFirst(offset).prefix(isIPv4 ? 4 : 16))
     }
 }

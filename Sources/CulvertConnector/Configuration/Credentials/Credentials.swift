@@ -6,12 +6,22 @@ package import Foundation
 package struct Credentials: Sendable, Equatable {
     /// 1...255 bytes; what `edge.yml` calls the tunnel.
     package var tunnelName: String
+    /// The edge's id of the tunnel; nil for one that `edge.yml` declares.
+    package var tunnelID: String?
     /// The edge to dial when the configuration names none.
     package var edge: HostPort?
+    /// Where that edge is dialled instead of where its name leads, when the configuration does not say.
+    package var edgeAddress: HostPort?
+    /// CA certificates in PEM, trusted beside the system's for that edge; at most
+    /// ``maximumCACertificatesBytes``.
+    package var caCertificates: String?
     /// Ed25519, 32 bytes, as RFC 8032 has it; what `edge.yml` has in base64.
     package let publicKey: Data
     /// Ed25519, 32 bytes.
     package let privateKey: Data
+
+    /// So many bytes of CA certificates can stand in credentials, and in a token.
+    package static let maximumCACertificatesBytes = 16 * 1024
 
     /// Makes credentials with a new random key.
     package init(newFor tunnelName: String, edge: HostPort? = nil) {
@@ -22,10 +32,12 @@ package struct Credentials: Sendable, Equatable {
         self.privateKey = key.rawRepresentation
     }
 
-    private init(_ name: String, _ edge: HostPort?, _ publicKey: Data, _ privateKey: Data) {
-        self.tunnelName = name
-        self.edge = edge
-        self.publicKey = publicKey
+    /// Credentials of a key that there is; nil when `privateKey` is none.
+    init?(_ tunnelName: String, privateKey: Data) {
+        let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: privateKey)
+        guard let key else { return nil }
+        self.tunnelName = tunnelName
+        self.publicKey = key.publicKey.rawRepresentation
         self.privateKey = privateKey
     }
 
@@ -53,7 +65,10 @@ package struct CredentialsError: Error, Sendable, Equatable, CustomStringConvert
 extension Credentials {
     private enum Key {
         static let name = "TunnelName"
+        static let id = "TunnelID"
         static let edge = "Edge"
+        static let edgeAddress = "EdgeAddress"
+        static let caCertificates = "CACertificates"
         static let publicKey = "PublicKey"
         static let privateKey = "PrivateKey"
     }
@@ -65,7 +80,10 @@ extension Credentials {
             Key.publicKey: self.publicKey.base64EncodedString(),
             Key.privateKey: self.privateKey.base64EncodedString(),
         ]
-        if let edge { fields[Key.edge] = edge.description }
+        fields[Key.id] = self.tunnelID
+        fields[Key.edge] = self.edge?.description
+        fields[Key.edgeAddress] = self.edgeAddress?.description
+        fields[Key.caCertificates] = self.caCertificates
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(fields) + Data("\n".utf8)
@@ -83,11 +101,20 @@ extension Credentials {
         let edge = try contents.has(Key.edge) ? contents.address(Key.edge) : nil
         let publicKey = try contents.key(Key.publicKey)
         let privateKey = try contents.key(Key.privateKey)
-        let derived = try? Curve25519.Signing.PrivateKey(rawRepresentation: privateKey).publicKey
-        guard derived?.rawRepresentation == publicKey else {
+        guard let credentials = Self(name, privateKey: privateKey),
+            credentials.publicKey == publicKey
+        else {
             throw contents.broken("\(Key.publicKey) and \(Key.privateKey) do not belong together")
         }
-        self.init(name, edge, publicKey, privateKey)
+        self = credentials
+        self.edge = edge
+        if contents.has(Key.id) { self.tunnelID = try contents.text(Key.id) }
+        if contents.has(Key.edgeAddress) {
+            self.edgeAddress = try contents.address(Key.edgeAddress)
+        }
+        if contents.has(Key.caCertificates) {
+            self.caCertificates = try contents.text(Key.caCertificates)
+        }
     }
 
     /// A JSON object whose values are looked at one by one.

@@ -1,0 +1,193 @@
+import ArgumentParser
+import ConfigurationFile
+import ControlAPI
+import ControlClient
+
+/// `culvert account`: one's own; an admin's commands for all.
+struct AccountCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "account",
+        abstract: "Show your account; admins look after everybody's.",
+        subcommands: [
+            ShowCommand.self, ListCommand.self, CreateCommand.self, ChangeCommand.self,
+            InviteCommand.self, DeleteCommand.self,
+        ],
+        defaultSubcommand: ShowCommand.self
+    )
+
+    struct ShowCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show",
+            abstract: "Show the account that you are logged in as."
+        )
+
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let account = try await LoggedIn().withClient { try await $0.account() }
+            try self.output.show(account) { AccountText.details(account, $0) }
+        }
+    }
+
+    struct ListCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list",
+            abstract: "List all accounts; for admins."
+        )
+
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let accounts = try await LoggedIn().withClient { try await $0.accounts() }
+            try self.output.show(accounts) { AccountText.list(accounts.items, $0) }
+        }
+    }
+
+    struct CreateCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "create",
+            abstract: "Make an account, and a code to get into it; for admins.",
+            discussion: """
+                Hand the code, or the page, to whom the account is for: it is good once. \
+                `culvert account invite` makes another.
+                """
+        )
+
+        @Argument(help: "Its name: 1 to 64 letters, digits, and . _ - @.")
+        var name: String
+
+        @Flag(help: "It may do everything.")
+        var admin = false
+
+        @Option(help: "How many tunnels it may have; 10 when not given.")
+        var tunnels: Int?
+
+        @Option(
+            name: .customLong("suffix"),
+            help:
+                "It may have hostnames below this; may be given several times. NAME.DOMAIN if not."
+        )
+        var suffixes: [String] = []
+
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let account = NewAccountDocument(
+                name: self.name,
+                role: self.admin ? "admin" : nil,
+                maximumTunnels: self.tunnels,
+                suffixes: self.suffixes.isEmpty ? nil : self.suffixes
+            )
+            let invitation = try await LoggedIn().withClient {
+                try await $0.createAccount(account)
+            }
+            try self.output.show(invitation) { AccountText.invitation(invitation, $0) }
+        }
+    }
+
+    struct ChangeCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "change",
+            abstract: "Change what an account may do; for admins."
+        )
+
+        @Argument(help: "The account's name.")
+        var name: String
+
+        @Flag(help: "It may do everything.")
+        var admin = false
+
+        @Flag(help: "It may do what is its own only.")
+        var member = false
+
+        @Option(help: "How many tunnels it may have.")
+        var tunnels: Int?
+
+        @Option(
+            name: .customLong("suffix"),
+            help: "It may have hostnames below these, and no others; may be given several times."
+        )
+        var suffixes: [String] = []
+
+        @OptionGroup var output: OutputOption
+
+        func validate() throws {
+            guard !self.admin || !self.member else {
+                throw ValidationError("An account is --admin or --member, not both.")
+            }
+            guard self.admin || self.member || self.tunnels != nil || !self.suffixes.isEmpty else {
+                throw ValidationError(
+                    "Say what to change: --admin, --member, --tunnels or --suffix."
+                )
+            }
+        }
+
+        func run() async throws {
+            let change = AccountChangeDocument(
+                role: self.admin ? "admin" : self.member ? "member" : nil,
+                maximumTunnels: self.tunnels,
+                suffixes: self.suffixes.isEmpty ? nil : self.suffixes
+            )
+            let account = try await LoggedIn().withClient {
+                try await $0.changeAccount(self.name, change)
+            }
+            try self.output.show(account) { AccountText.details(account, $0) }
+        }
+    }
+
+    struct InviteCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "invite",
+            abstract: "Make another code to get into an account; for admins."
+        )
+
+        @Argument(help: "The account's name.")
+        var name: String
+
+        @OptionGroup var output: OutputOption
+
+        func run() async throws {
+            let invitation = try await LoggedIn().withClient { try await $0.invite(self.name) }
+            try self.output.show(invitation) { AccountText.invitation(invitation, $0) }
+        }
+    }
+
+    struct DeleteCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "delete",
+            abstract: "Delete an account with its tunnels, hostnames and sessions; for admins."
+        )
+
+        @Argument(help: "The account's name.")
+        var name: String
+
+        func run() async throws {
+            try await LoggedIn().withClient { try await $0.deleteAccount(self.name) }
+            note("Deleted the account \(printable(self.name)), and all that was its own.")
+        }
+    }
+}
+
+/// `culvert audit`.
+struct AuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Show who did what at the edge, the latest first; for admins."
+    )
+
+    @Option(help: "How many entries to show.")
+    var limit = 100
+
+    @OptionGroup var output: OutputOption
+
+    func validate() throws {
+        guard (1...1_000_000).contains(self.limit) else {
+            throw ValidationError("--limit is from 1 to 1000000.")
+        }
+    }
+
+    func run() async throws {
+        let entries = try await LoggedIn().withClient { try await $0.audit(limit: self.limit) }
+        try self.output.show(entries) { AccountText.audit(entries.items, $0) }
+    }
+}

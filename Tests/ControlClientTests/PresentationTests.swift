@@ -1,0 +1,124 @@
+import ControlAPI
+import Foundation
+import Testing
+
+@testable import ControlClient
+
+/// What people see.
+@Suite struct PresentationTests {
+    private let time: LocalTime
+
+    init() throws {
+        self.time = LocalTime(zone: try #require(TimeZone(secondsFromGMT: 3_600)))
+    }
+
+    @Test func columnsAreAsWideAsTheyHaveToBe() {
+        var table = TextTable(["A", "LONG TITLE", "C"])
+        table.add(["a longer cell", "", "x"])
+        table.add(["ü", "y", "", "too many"])
+        #expect(
+            table.text == """
+                A              LONG TITLE  C
+                a longer cell              x
+                ü              y
+                """
+        )
+    }
+
+    @Test func whatATerminalWouldObeyIsWrittenOut() {
+        var table = TextTable(["A"])
+        table.add(["\u{1B}[31mred\nnext\u{202E}"])
+        #expect(table.text == "A\n\\u{1b}[31mred\\u{a}next\\u{202e}")
+        var list = TextList()
+        list.add("Name", "a\rb")
+        #expect(list.text == "Name:  a\\u{d}b")
+    }
+
+    @Test func timesAreLocal() {
+        #expect(self.time.minute(Sample.time) == "2026-11-27 21:53")
+        #expect(self.time.second(Sample.time) == "2026-11-27 21:53:10")
+        #expect(self.time.day(Sample.time) == "2026-11-27")
+    }
+
+    @Test func tunnelsInATable() {
+        #expect(
+            TunnelText.list([Sample.tunnel], owners: false, self.time) == """
+                ID   NAME  CREATED           CONNECTORS  HOSTNAMES
+                t-1  demo  2026-11-27 21:53  0           app.example.com, b.example.com
+                """
+        )
+        #expect(
+            TunnelText.list([Sample.tunnel], owners: true, self.time) == """
+                ID   NAME  OWNER  CREATED           CONNECTORS  HOSTNAMES
+                t-1  demo  ann    2026-11-27 21:53  0           app.example.com, b.example.com
+                """
+        )
+    }
+
+    @Test func aTunnelWithAllThereIsToIt() {
+        var tunnel = Sample.tunnel
+        tunnel.configurationVersion = 2
+        tunnel.connectors = [
+            ConnectorDocument(
+                id: "s-1",
+                agent: "culvert/0.1.0",
+                address: nil,
+                connectedAt: Sample.time,
+                state: "waiting",
+                streams: 3,
+                key: "first",
+                configurationVersion: 1,
+                configurationProblem: "ingress: is missing"
+            )
+        ]
+        #expect(
+            TunnelText.details(tunnel, self.time) == """
+                Name:           demo
+                ID:             t-1
+                Owner:          ann
+                Created:        2026-11-27 21:53
+                Hostnames:      app.example.com
+                                b.example.com
+                Configuration:  version 2, kept by the edge
+
+                CONNECTOR  ADDRESS  AGENT          SINCE             STATE    REQUESTS  KEY    CONFIGURATION
+                s-1        -        culvert/0.1.0  2026-11-27 21:53  waiting  3         first  version 1: ingress: is missing
+
+                KEY                                          LABEL  CREATED           EXPIRES  HOSTNAMES
+                mB3xJb0k_-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA  first  2026-11-27 21:53  never    all
+                """
+        )
+    }
+
+    @Test func accountsAndWhatTheyDid() {
+        var member = Sample.account
+        (member.name, member.role, member.maximumTunnels) = ("bob", "member", 10)
+        member.suffixes = ["bob.example.com"]
+        #expect(
+            AccountText.list([Sample.account, member], self.time) == """
+                NAME  ROLE    TUNNELS   HOSTNAMES          CREATED           ID
+                ann   admin   no limit  any                2026-11-27 21:53  a-1
+                bob   member  up to 10  *.bob.example.com  2026-11-27 21:53  a-1
+                """
+        )
+        #expect(
+            AccountText.audit([Sample.entry(7)], self.time) == """
+                REVISION  TIME                 WHO  WHAT           SUBJECT  DETAILS
+                7         2026-11-27 21:53:10  ann  tunnel.create  demo     owner=ann some_key=x
+                """
+        )
+    }
+
+    @Test(arguments: [
+        ("app.example.com", nil), ("APP.example.com", nil), ("*.example.com", nil),
+        ("a.b.example.com", "a.b.example.com. CNAME connect.example.com."),
+        ("example.com", "example.com. CNAME connect.example.com."),
+        ("app.other.test", "app.other.test. CNAME connect.example.com."),
+    ])
+    func aHostnameNeedsARecordUnlessTheWildcardHasIt(hostname: String, record: String?) {
+        #expect(DNSRecord(for: hostname, at: Sample.edge)?.description == record)
+        var bare = Sample.edge
+        bare.wildcard = nil
+        #expect(DNSRecord(for: hostname, at: bare)?.target == "connect.example.com")
+    }
+}
