@@ -230,7 +230,11 @@ extension ControlServer {
                 declared: configuration.tunnels.flatMap(\.hostnames),
                 port: port
             ),
-            presence: EdgePresence(directory: tunnels.directory, endpoint: endpoint),
+            presence: EdgePresence(
+                control: control,
+                directory: tunnels.directory,
+                endpoint: endpoint
+            ),
             logger: logger
         )
         return (server, host)

@@ -62,7 +62,7 @@ import Testing
         let resets = try #require(found["RESET"])
         #expect(resets.count == 10)
         for (code, name) in resets { #expect(ResetCode(rawValue: code).description == name) }
-        #expect(found["CLOSE"]?.count == 4 && found["REFUSED"]?.count == 7)
+        #expect(found["CLOSE"]?.count == 4 && found["REFUSED"]?.count == 8)
         #expect(found["CLOSE"]?[CloseCode.overload.rawValue] == "overload")
         #expect(found["REFUSED"]?[RefusalCode.malformed.rawValue] == "malformed")
         #expect(found["REFUSED"]?[RefusalCode.draining.rawValue] == "draining")

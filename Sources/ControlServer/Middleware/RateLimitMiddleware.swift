@@ -1,5 +1,4 @@
 internal import ControlAPI
-internal import Dispatch
 internal import Foundation
 internal import HTTPSemantics
 internal import HTTPTypes

@@ -7,11 +7,13 @@ internal import TunnelWire
 
 /// The connectors of this edge, as its API shows them.
 struct EdgePresence: TunnelPresence {
+    let control: Control
     let directory: TunnelDirectory
     let endpoint: EdgeEndpoint
 
     func connectors(of tunnel: TunnelID) async -> [ConnectorDocument] {
-        self.directory.services(of: .stored(tunnel)).map { service in
+        let registry = await self.control.registry
+        return self.directory.services(of: .stored(tunnel)).map { service in
             ConnectorDocument(
                 id: "\(service.session.id)",
                 agent: service.agent,
@@ -19,7 +21,7 @@ struct EdgePresence: TunnelPresence {
                 connectedAt: service.since,
                 state: service.session.availability.name,
                 streams: service.session.load.count,
-                key: service.publicKey.base64,
+                key: registry.key(service.publicKey)?.label ?? "",
                 configurationVersion: nil,
                 configurationProblem: nil
             )

@@ -124,13 +124,14 @@ extension TransportLoop {
         guard connection.phase == .open, let handler = connection.handler else { return 0 }
         let position = culvert_received_position(socket)
         guard position.is_binary else {
-            return self.violated(connection, socket, code: 1003, "text frames are not understood")
+            return self.violated(connection, code: 1003, "text frames are not understood")
         }
         self.receivedBytes += bytes.count
         connection.messageBytes += bytes.count
-        let known = connection.messageBytes + position.frame_remaining
-        guard known <= self.configuration.maximumMessageBytes else {
-            return self.violated(connection, socket, code: 1009, "a message is too long")
+        // A frame may claim to be as long as an integer gets.
+        let room = self.configuration.maximumMessageBytes - connection.messageBytes
+        guard position.frame_remaining <= room else {
+            return self.violated(connection, code: 1009, "a message is too long")
         }
         let endsMessage = position.is_final && position.frame_remaining == 0
         if endsMessage {
@@ -150,16 +151,16 @@ extension TransportLoop {
         culvert_confirm_alive(socket)
     }
 
+    /// libwebsockets is told at the end of the turn, and nothing by the returned value: after a -1 from here it
+    /// would wait for the peer's close frame with its receive buffer full, and write what still comes of this
+    /// frame behind the buffer's end.
     private func violated(
         _ connection: TunnelConnection,
-        _ socket: culvert_socket,
         code: UInt16,
         _ words: String
     ) -> CInt {
-        culvert_set_close_reason(socket, code, words, words.utf8.count)
-        self.watch(connection)
-        self.finish(connection, because: .violation(words))
-        return -1
+        self.breakOff(connection, closing: (code, words), because: .violation(words))
+        return 0
     }
 
     private func writable(_ connection: TunnelConnection) {

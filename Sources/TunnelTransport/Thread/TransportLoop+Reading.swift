@@ -95,7 +95,7 @@ extension TransportLoop {
     }
 
     /// Tells the handler now and the peer when the turn ends.
-    private func breakOff(
+    func breakOff(
         _ connection: TunnelConnection,
         closing frame: (code: UInt16, reason: String),
         because reason: TransportCloseReason

@@ -1,0 +1,345 @@
+import Foundation
+import Testing
+
+extension SystemTests {
+    /// Tunnels that several people share an edge for: invited, logged in, routed, revoked; every command
+    /// against a real edge.
+    @Suite struct ControlPlane {
+        /// Somebody with a home of his own, at an edge.
+        private struct Person {
+            let deployment: Deployment
+            let home: String
+
+            /// Invited and logged in.
+            init(_ name: String, at deployment: Deployment, _ options: [String] = []) throws {
+                self.deployment = deployment
+                self.home = deployment.directory.file("home-\(name)")
+                try FileManager.default.createDirectory(
+                    atPath: self.home,
+                    withIntermediateDirectories: true
+                )
+                let code = try Self.invite(name, at: deployment, options)
+                let login = try self.run(self.loginWords, ["CULVERT_ENROLMENT=\(code)"])
+                try #require(login.status == 0, "\(login.errors)")
+            }
+
+            /// A code of the edge's own machine.
+            static func invite(
+                _ name: String,
+                at deployment: Deployment,
+                _ options: [String] = []
+            ) throws -> String {
+                let invited = try Finished(
+                    Programs.culvert,
+                    ["edge", "invite", name, "--config", deployment.directory.file("edge.yml")]
+                        + options,
+                    in: deployment.directory
+                )
+                return try #require(
+                    invited.output.firstMatch(#"#(cve_[A-Za-z0-9_-]+)"#),
+                    "\(invited.errors)"
+                )
+            }
+
+            fileprivate var loginWords: [String] {
+                [
+                    "login", "https://edge.example.test:\(self.deployment.port)", "--ca-file",
+                    self.deployment.certificates.authority, "--edge-address",
+                    "127.0.0.1:\(self.deployment.port)",
+                ]
+            }
+
+            private func words(_ arguments: [String], _ environment: [String]) -> [String] {
+                ["CULVERT_HOME=\(self.home)", "HOME=\(self.home)"] + environment
+                    + [Programs.culvert] + arguments
+            }
+
+            func run(_ arguments: [String], _ environment: [String] = []) throws -> Finished {
+                try Finished(
+                    "/usr/bin/env",
+                    self.words(arguments, environment),
+                    in: self.deployment.directory
+                )
+            }
+
+            /// Runs a command that has to succeed, and gives its output.
+            @discardableResult
+            func ok(_ arguments: [String]) throws -> String {
+                let finished = try self.run(arguments)
+                try #require(finished.status == 0, "\(arguments): \(finished.errors)")
+                return finished.output
+            }
+
+            func start(
+                _ arguments: [String],
+                _ environment: [String] = []
+            ) throws -> ManagedProcess {
+                try ManagedProcess(
+                    "/usr/bin/env",
+                    self.words(arguments, environment),
+                    in: self.deployment.directory
+                )
+            }
+
+            /// A connector of a tunnel, connected.
+            func connect(_ words: [String], to origin: Origin) throws -> ManagedProcess {
+                let connector = try self.start(
+                    ["tunnel", "run"] + words + ["--url", "http://127.0.0.1:\(origin.port)"]
+                )
+                try connector.line("Connected to the edge")
+                return connector
+            }
+        }
+
+        @Test("from an invitation to a service that visitors reach, and back")
+        func aTunnelsLife() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let origin = try Origin(in: deployment.directory)
+            try ann.ok(["tunnel", "create", "web"])
+            let route = try ann.ok(["tunnel", "route", "dns", "web", "ann.example.test"])
+            #expect(route.contains("https://ann.example.test:\(deployment.port)"))
+            // The route is there before anybody serves it: visitors wait.
+            let connector = try ann.connect(["web"], to: origin)
+            let visit = try deployment.curl("/status/201", host: "ann.example.test")
+            #expect(visit.status == 201, "\(deployment.logs(connector))")
+            let info = try ann.ok(["tunnel", "info", "web", "--output", "json"])
+            let document = try JSONSerialization.jsonObject(with: Data(info.utf8))
+            let tunnel = try #require(document as? [String: Any])
+            let connectors = try #require(tunnel["connectors"] as? [[String: Any]])
+            #expect(connectors.map { $0["state"] as? String } == ["connected"])
+            #expect(tunnel["hostnames"] as? [String] == ["ann.example.test"])
+            // Not while it is in use; by force, with its sessions.
+            let refused = try ann.run(["tunnel", "delete", "web"])
+            #expect(refused.status == 1 && refused.errors.contains("1 connector"))
+            try ann.ok(["tunnel", "delete", "-f", "web"])
+            try connector.line("no tunnel of this edge has this key", within: 5)
+            #expect(try connector.exit() == 1)
+            let gone = try deployment.curl("/", host: "ann.example.test")
+            #expect(gone.status == 404)
+        }
+
+        @Test(
+            "a token serves what it names, until it is revoked or expires; its sessions end at once"
+        )
+        func tokens() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let origin = try Origin(in: deployment.directory)
+            try ann.ok(["tunnel", "create", "web"])
+            for name in ["ann", "api.ann"] {
+                try ann.ok(["tunnel", "route", "dns", "web", "\(name).example.test"])
+            }
+            let token = try ann.ok([
+                "tunnel", "token", "web", "--hostname", "ann.example.test",
+            ]).trimmingCharacters(in: .whitespacesAndNewlines)
+            let connector = try ann.start(
+                ["tunnel", "run", "--url", "http://127.0.0.1:\(origin.port)"],
+                ["CULVERT_TOKEN=\(token)"]
+            )
+            try connector.line("Connected to the edge")
+            #expect(try deployment.curl("/status/201", host: "ann.example.test").status == 201)
+            // Nobody serves the other hostname: its visitors wait, and give up.
+            let other = try deployment.beginCurl(
+                "/",
+                host: "api.ann.example.test",
+                ["--insecure", "--max-time", "2"]
+            )
+            #expect(try other.finish().exit == 28)
+            let keys = try ann.ok(["tunnel", "info", "web", "--output", "json"])
+            let key = try #require(
+                keys.firstMatch(#""label" : "token[^"]*",\s*"public_key" : "([^"]+)""#),
+                "\(keys)"
+            )
+            let name = key.replacingOccurrences(of: "+", with: "-")
+                .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+            let revoked = Date()
+            try ann.ok(["tunnel", "token", "--revoke", name, "web"])
+            try connector.line("has this key", within: 5)
+            #expect(try connector.exit() == 1)
+            // The command itself is a good part of it.
+            #expect(Date().timeIntervalSince(revoked) < 3)
+        }
+
+        @Test(
+            "another account's hostname, a wildcard over it, and the edge's own are not to be had"
+        )
+        func takeover() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment, ["--suffix", "shared.example.test"])
+            let bob = try Person("bob", at: deployment, ["--suffix", "shared.example.test"])
+            let root = try Person("root", at: deployment, ["--admin"])
+            for person in [ann, bob, root] { try person.ok(["tunnel", "create", "web"]) }
+            try ann.ok(["tunnel", "route", "dns", "web", "a.shared.example.test"])
+            for (person, host) in [
+                (bob, "a.shared.example.test"), (bob, "*.shared.example.test"),
+                (bob, "elsewhere.test"), (root, "a.shared.example.test"),
+                (root, "edge.example.test"), (root, "connect.example.test"),
+                (root, Deployment.host),
+            ] {
+                let refused = try person.run(["tunnel", "route", "dns", "web", host])
+                #expect(refused.status == 1, "\(host)")
+                #expect(refused.errors.contains(host), "\(refused.errors)")
+            }
+            // Another's tunnel is as if it were not there.
+            let hidden = try bob.run(["tunnel", "info", "ann/web"])
+            #expect(hidden.status == 4, "\(hidden.errors)")
+            try root.ok(["tunnel", "info", "ann/web"])
+        }
+
+        @Test("a member has as many tunnels as it may")
+        func quota() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment, ["--tunnels", "1"])
+            try ann.ok(["tunnel", "create", "one"])
+            let refused = try ann.run(["tunnel", "create", "two"])
+            #expect(refused.status == 1 && refused.errors.contains("as many as it may"))
+            // Nothing of it is left behind.
+            let list = try ann.ok(["tunnel", "list"])
+            #expect(!list.contains("two"))
+            let files = try FileManager.default.contentsOfDirectory(atPath: ann.home)
+            #expect(files.filter { $0.hasSuffix(".json") }.count == 2, "\(files)")
+        }
+
+        @Test("a device is let in by a browser that was invited")
+        func deviceLogin() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let code = try Person.invite("ann", at: deployment)
+            let login = try ann.start(ann.loginWords + ["--no-browser"])
+            let userCode = try login.line(#"^ +([B-Z]{4}-[B-Z]{4})$"#)
+            let jar = deployment.directory.file("cookies")
+            let host = "edge.example.test"
+            let page = try deployment.curl(
+                "/enrol",
+                host: host,
+                ["--cookie-jar", jar, "--data", "code=\(code)"]
+            )
+            #expect(page.status == 200, "\(page.text)")
+            let question = try deployment.curl(
+                "/device?code=\(userCode)",
+                host: host,
+                ["--cookie", jar]
+            )
+            #expect(question.text.contains("Let this device in?"), "\(question.text)")
+            let answer = try deployment.curl(
+                "/device",
+                host: host,
+                ["--cookie", jar, "--data", "code=\(userCode)&answer=yes"]
+            )
+            #expect(answer.text.contains("The device is in"), "\(answer.text)")
+            try login.line("Logged in at", within: 20)
+            #expect(try login.exit() == 0)
+            try ann.ok(["tunnel", "list"])
+        }
+
+        @Test("whoever is logged out is told so, and can do nothing")
+        func logout() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let kept = try String(contentsOfFile: ann.home + "/login.json", encoding: .utf8)
+            try ann.ok(["logout"])
+            #expect(try ann.run(["tunnel", "list"]).status == 3)
+            // The token is dead, too, wherever it was copied to.
+            let file = URL(fileURLWithPath: ann.home + "/login.json")
+            try Data(kept.utf8).write(to: file)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o600],
+                ofItemAtPath: file.path
+            )
+            let dead = try ann.run(["tunnel", "list"])
+            #expect(dead.status == 3 && dead.errors.contains("culvert login"), "\(dead.errors)")
+        }
+
+        @Test("an edge that is killed while it writes has kept what it confirmed, and goes on")
+        func killedWhileWriting() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment, ["--tunnels", "1000"])
+            var confirmed: Set<String> = []
+            for round in 0..<3 {
+                let writers = try (0..<3).map { number in
+                    try ManagedProcess(
+                        "/bin/sh",
+                        [
+                            "-c",
+                            """
+                            for i in $(seq 100); do CULVERT_HOME=\(ann.home) \(Programs.culvert) \
+                            tunnel create r\(round)-w\(number)-$i >/dev/null && echo r\(round)-w\(number)-$i \
+                            || exit 0; done
+                            """,
+                        ],
+                        in: deployment.directory
+                    )
+                }
+                for writer in writers { try writer.line("^r.*$", skipping: 1) }
+                deployment.edge.killNow()
+                for writer in writers {
+                    _ = try writer.exit()
+                    confirmed.formUnion(writer.output.split(separator: "\n").map(String.init))
+                }
+                try deployment.restartEdge()
+            }
+            let list = try ann.ok(["tunnel", "list", "--output", "json"])
+            for name in confirmed {
+                #expect(list.contains("\"\(name)\""), "\(name) was confirmed, and is gone")
+            }
+            #expect(confirmed.count >= 18)
+        }
+
+        @Test("a backup is whole, and an edge starts from it; a damaged store is named")
+        func backup() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            try ann.ok(["tunnel", "create", "kept"])
+            let configuration = deployment.directory.file("edge.yml")
+            let store = deployment.directory.file("edge.db")
+            let copy = deployment.directory.file("copy.db")
+            let words = ["edge", "backup", copy, "--config", configuration]
+            let made = try Finished(Programs.culvert, words, in: deployment.directory)
+            #expect(made.status == 0, "\(made.errors)")
+            let again = try Finished(Programs.culvert, words, in: deployment.directory)
+            #expect(again.status == 1 && again.errors.contains("exists already"))
+            try ann.ok(["tunnel", "create", "later"])
+            deployment.edge.killNow()
+            _ = try deployment.edge.exit()
+            for suffix in ["-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: store + suffix)
+            }
+            // Damaged in the middle.
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: store))
+            try handle.seek(toOffset: 4_096)
+            try handle.write(contentsOf: Data(repeating: 0xA5, count: 8_192))
+            try handle.close()
+            let refused = try Finished(
+                Programs.culvert,
+                ["edge", "run", "--config", configuration],
+                in: deployment.directory
+            )
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains("edge.db") && refused.errors.contains("backup"))
+            try FileManager.default.removeItem(atPath: store)
+            try FileManager.default.copyItem(atPath: copy, toPath: store)
+            try deployment.restartEdge()
+            let list = try ann.ok(["tunnel", "list"])
+            #expect(list.contains("kept") && !list.contains("later"))
+        }
+
+        @Test("culvert http needs a login and nothing else; its tunnel is made and kept")
+        func httpAfterLogin() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment, ["--suffix", "example.test"])
+            let origin = try Origin(in: deployment.directory)
+            for _ in 0..<2 {
+                let connector = try ann.start(["http", "\(origin.port)", "--hostname", "shop"])
+                let url = try connector.line("^https://.*$")
+                #expect(url == "https://shop.example.test:\(deployment.port)")
+                let visit = try deployment.curl("/status/203", host: "shop.example.test")
+                #expect(visit.status == 203, "\(deployment.logs(connector))")
+                connector.end()
+                _ = try connector.exit()
+            }
+            let list = try ann.ok(["tunnel", "list", "--output", "json"])
+            #expect(list.components(separatedBy: "\"name\" : \"http-").count == 2, "\(list)")
+        }
+    }
+}
