@@ -61,12 +61,15 @@ func connectorOptions(
     guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
         throw Failure("\(source): the private key is damaged.")
     }
-    let known = configuration.edge == nil ? credentials.edgeAddress : nil
+    // What the credentials say of their edge is said of no other.
+    let isTheirs = edge == credentials.edge
+    let known = isTheirs ? credentials.edgeAddress : nil
     let dialled = configuration.edgeAddress ?? known ?? edge
     do {
         let trust = try ClientTrust(
             additionalFile: configuration.caFile,
-            additionalText: configuration.caFile == nil ? credentials.caCertificates : nil
+            additionalText: isTheirs && configuration.caFile == nil
+                ? credentials.caCertificates : nil
         )
         let target = try ClientTarget(
             hostname: edge.host,

@@ -6,56 +6,6 @@ extension SystemTests {
     @Suite struct OwnedTunnels {
         private static let id = "11111111-2222-3333-4444-555555555555"
 
-        /// `culvert`, with a home of its own.
-        private struct Home {
-            let directory: TemporaryDirectory
-            var path: String { self.directory.file("home") }
-
-            init(_ directory: TemporaryDirectory) throws {
-                self.directory = directory
-                try FileManager.default.createDirectory(
-                    atPath: directory.file("home"),
-                    withIntermediateDirectories: true
-                )
-            }
-
-            private func words(_ arguments: [String], _ environment: [String]) -> [String] {
-                ["CULVERT_HOME=\(self.path)", "HOME=\(self.path)"] + environment
-                    + [Programs.culvert] + arguments
-            }
-
-            func run(_ arguments: [String], _ environment: [String] = []) throws -> Finished {
-                try Finished(
-                    "/usr/bin/env",
-                    self.words(arguments, environment),
-                    in: self.directory
-                )
-            }
-
-            func start(
-                _ arguments: [String],
-                _ environment: [String] = []
-            ) throws -> ManagedProcess {
-                try ManagedProcess(
-                    "/usr/bin/env",
-                    self.words(arguments, environment),
-                    in: self.directory
-                )
-            }
-
-            /// Writes a private file and gives its path.
-            @discardableResult
-            func write(_ text: String, to name: String) throws -> String {
-                let path = "\(self.path)/\(name)"
-                try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-                try FileManager.default.setAttributes(
-                    [.posixPermissions: 0o600],
-                    ofItemAtPath: path
-                )
-                return path
-            }
-        }
-
         /// The credentials of keygen's, as `tunnel create` writes them.
         private func credentials(
             _ name: String,
@@ -178,48 +128,73 @@ extension SystemTests {
                 settings: "  - {name: \(name), public-key: \(key), hostnames: []}"
             )
             let home = try Home(deployment.directory)
-            let script: [String: [[String: String]]] = [
-                "GET /api/v1/": [
-                    [
-                        "body":
-                            #"{"agent":"culvert/0.1.0","connect":"connect.example.test:\#(deployment.port)"}"#
-                    ]
-                ],
-                "GET /api/v1/tunnels/\(Self.id)": [
-                    [
-                        "body":
-                            #"{"id":"\#(Self.id)","name":"\#(name)","owner":"ann","created_at":"2026-11-27T20:00:00Z","hostnames":[],"keys":[{"public_key":"\#(key)","label":"x","created_at":"2026-11-27T20:00:00Z"}],"connectors":[]}"#
-                    ]
-                ],
-            ]
-            try deployment.directory.write(try JSONEncoder().encode(script), to: "script.json")
-            var fields = try self.credentials("machine", in: keys, for: deployment)
-            fields["TunnelName"] = name
-            try home.write(self.json(fields), to: "\(Self.id).json")
-            // The scripts of ControlClientTests stand in for an edge's API.
-            let api = try ManagedProcess(
-                Programs.python,
+            let api = try ScriptedAPI(
                 [
-                    Programs.script("../../ControlClientTests/Programs/edge.py"),
-                    deployment.certificates.edge.certificate, deployment.certificates.edge.key,
-                    deployment.directory.file("script.json"), deployment.directory.file("api.log"),
+                    "GET /api/v1/": [
+                        .init(
+                            #"{"agent":"c","connect":"connect.example.test:\#(deployment.port)"}"#
+                        )
+                    ],
+                    "GET /api/v1/tunnels/\(Self.id)": [
+                        .init(ScriptedAPI.tunnel(Self.id, name: name, key: key))
+                    ],
                 ],
                 in: deployment.directory
             )
-            let port = try api.line("^[0-9]+$")
-            try home.write(
-                """
-                {"edge": "https://api.example.test", "token": "cvs_x", "account": "ann",
-                 "ca-file": "\(deployment.certificates.authority)", "edge-address": "127.0.0.1:\(port)"}
-                """,
-                to: "login.json"
-            )
+            try api.logIn(home)
+            var fields = try self.credentials("machine", in: keys, for: deployment)
+            fields["TunnelName"] = name
+            try home.write(self.json(fields), to: "\(Self.id).json")
             let origin = try Origin(in: deployment.directory)
-            let connector = try home.start(["http", "\(origin.port)", "--hostname", "shop"])
-            let url = try connector.line("^https://.*$")
-            #expect(url == "https://shop.example.test:\(deployment.port)")
-            let visit = try deployment.curl("/status/203", host: "shop.example.test")
-            #expect(visit.status == 203, "\(deployment.logs(connector))")
+            // The second time without an API: what is kept will do.
+            for expected in [203, 204] {
+                let connector = try home.start(["http", "\(origin.port)", "--hostname", "shop"])
+                let url = try connector.line("^https://shop.*$")
+                #expect(url == "https://shop.example.test:\(deployment.port)")
+                let visit = try deployment.curl("/status/\(expected)", host: "shop.example.test")
+                #expect(visit.status == expected, "\(deployment.logs(connector))")
+                connector.end()
+                api.process.end()
+            }
+        }
+
+        @Test("culvert http makes the machine's tunnel, and another key for one whose key was lost")
+        func httpForTheFirstTime() throws {
+            let deployment = try Deployment()
+            let home = try Home(deployment.directory)
+            let name = "http-\(ProcessInfo.processInfo.hostName)"
+            let tunnel = ScriptedAPI.tunnel(Self.id, name: name, key: "AA==")
+            let edge = #"{"agent":"c","connect":"connect.example.test:\#(deployment.port)"}"#
+            let api = try ScriptedAPI(
+                [
+                    "GET /api/v1/": [.init(edge)],
+                    "POST /api/v1/tunnels": [
+                        .init(tunnel, status: 201), .problem("exists", 409, "there already"),
+                    ],
+                    "GET /api/v1/tunnels/\(name)": [.init(tunnel)],
+                    "POST /api/v1/tunnels/\(Self.id)/keys": [
+                        .init(
+                            #"{"public_key":"x","label":"l","created_at":"2026-11-27T20:00:00Z"}"#,
+                            status: 201
+                        )
+                    ],
+                ],
+                in: deployment.directory
+            )
+            try api.logIn(home)
+            let file = "\(home.path)/\(Self.id).json"
+            for _ in 1...2 {
+                let connector = try home.start(["http", "3000"])
+                // Nothing takes connectors where this API is; that is what it says next.
+                try connector.line("no connection to the edge")
+                #expect(FileManager.default.fileExists(atPath: file))
+                try FileManager.default.removeItem(atPath: file)
+                connector.end()
+            }
+            let asked = api.asked
+            #expect(asked.filter { $0 == "POST /api/v1/tunnels" }.count == 2, "\(asked)")
+            let last = asked.last { $0.contains("/api/") }
+            #expect(last == "POST /api/v1/tunnels/\(Self.id)/keys", "\(asked)")
         }
     }
 }

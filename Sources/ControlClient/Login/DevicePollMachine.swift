@@ -59,6 +59,7 @@ package struct DevicePollMachine: Sendable {
 
 /// Nobody let the device in in time.
 package struct DeviceLoginExpired: Error, CustomStringConvertible {
+    /// There is nothing to say but that.
     package init() {}
 
     package var description: String {

@@ -42,6 +42,7 @@ package struct TextList: Sendable {
     /// Adds a line; without values there is none.
     package mutating func add(_ name: String, _ values: String...) { self.add(name, values) }
 
+    /// The same for values that are in a list already.
     package mutating func add(_ name: String, _ values: [String]) {
         guard !values.isEmpty else { return }
         self.lines.append(("\(name):", values.map(printable)))

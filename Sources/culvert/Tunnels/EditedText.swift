@@ -36,21 +36,25 @@ final class EditedText {
                 try check(text)
                 return text
             } catch {
-                guard isatty(STDIN_FILENO) == 1 else {
-                    self.isKept = true
-                    throw error
-                }
-                note("\(error)\nEdit it again? [Y/n] ")
-                guard let answer = readLine(), !answer.lowercased().hasPrefix("n") else {
-                    self.isKept = true
+                guard Self.wantsAnother(after: error) else {
+                    self.keep()
                     throw error
                 }
             }
         }
     }
 
-    /// Leaves the file where it is.
-    func keep() { self.isKept = true }
+    private static func wantsAnother(after error: any Error) -> Bool {
+        guard isatty(STDIN_FILENO) == 1 else { return false }
+        note("\(error)\nEdit it again? [Y/n] ")
+        return readLine().map { !$0.lowercased().hasPrefix("n") } ?? false
+    }
+
+    /// Leaves the file where it is, and says where.
+    func keep() {
+        self.isKept = true
+        note("What you wrote is in \(self.file).")
+    }
 
     /// Removes the file, unless it is to be kept.
     func remove() {

@@ -17,7 +17,22 @@ extension LoggedIn {
 
     /// The credentials of this machine's tunnel: made on first use, and again when the edge knows the
     /// tunnel no more. A tunnel whose credentials were lost here gets another key.
+    ///
+    /// Without an answer of the edge's API those kept here will do: connectors wait for their edge.
     func machineCredentials() async throws -> Credentials {
+        do {
+            return try await self.knownCredentials()
+        } catch let error as ControlClientError {
+            guard case .unreachable = error else { throw error }
+            let name = Self.machineTunnelName
+            let kept = self.credentials.all().filter { $0.credentials.tunnelName == name }
+            guard kept.count == 1, let credentials = kept.first?.credentials else { throw error }
+            note("\(error)\nGoing on with the tunnel that this machine had there.")
+            return credentials
+        }
+    }
+
+    private func knownCredentials() async throws -> Credentials {
         try await self.withClient { client in
             let edge = try await client.edge()
             let name = Self.machineTunnelName

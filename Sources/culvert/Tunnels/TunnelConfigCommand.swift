@@ -99,7 +99,6 @@ struct TunnelConfigCommand: AsyncParsableCommand {
                     }
                 } catch {
                     edited.keep()
-                    note("What you wrote is in \(edited.file).")
                     throw error
                 }
             }

@@ -1,0 +1,49 @@
+import Foundation
+
+/// `culvert`, with a home of its own.
+struct Home {
+    let directory: TemporaryDirectory
+    var path: String { self.directory.file("home") }
+
+    /// A new one, empty.
+    init(_ directory: TemporaryDirectory) throws {
+        self.directory = directory
+        try FileManager.default.createDirectory(
+            atPath: directory.file("home"),
+            withIntermediateDirectories: true
+        )
+    }
+
+    private func words(_ arguments: [String], _ environment: [String]) -> [String] {
+        ["CULVERT_HOME=\(self.path)", "HOME=\(self.path)", "TZ=UTC"] + environment
+            + [Programs.culvert] + arguments
+    }
+
+    /// Runs a command to its end.
+    func run(_ arguments: [String], _ environment: [String] = []) throws -> Finished {
+        try Finished("/usr/bin/env", self.words(arguments, environment), in: self.directory)
+    }
+
+    /// Starts a command.
+    func start(_ arguments: [String], _ environment: [String] = []) throws -> ManagedProcess {
+        try ManagedProcess(
+            "/usr/bin/env",
+            self.words(arguments, environment),
+            in: self.directory
+        )
+    }
+
+    /// Writes a file of mode 0600 and gives its path.
+    @discardableResult
+    func write(_ text: String, to name: String) throws -> String {
+        let path = "\(self.path)/\(name)"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        return path
+    }
+
+    /// The files that there are.
+    func files() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: self.path).sorted()
+    }
+}
