@@ -133,8 +133,12 @@ extension SystemTests {
             let token = try ann.ok([
                 "tunnel", "token", "web", "--hostname", "ann.example.test",
             ]).trimmingCharacters(in: .whitespacesAndNewlines)
+            // A token says which edge, and not where it is dialled.
             let connector = try ann.start(
-                ["tunnel", "run", "--url", "http://127.0.0.1:\(origin.port)"],
+                [
+                    "tunnel", "run", "--url", "http://127.0.0.1:\(origin.port)", "--edge-address",
+                    "127.0.0.1:\(deployment.port)",
+                ],
                 ["CULVERT_TOKEN=\(token)"]
             )
             try connector.line("Connected to the edge")
@@ -302,10 +306,15 @@ extension SystemTests {
             try ann.ok(["tunnel", "create", "later"])
             deployment.edge.killNow()
             _ = try deployment.edge.exit()
-            for suffix in ["-wal", "-shm"] {
-                try? FileManager.default.removeItem(atPath: store + suffix)
-            }
-            // Damaged in the middle.
+            // All that is in the log goes into the file, which is then damaged in the middle.
+            let script =
+                "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')"
+            let moved = try Finished(
+                Programs.python,
+                ["-c", script, store],
+                in: deployment.directory
+            )
+            #expect(moved.status == 0, "\(moved.errors)")
             let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: store))
             try handle.seek(toOffset: 4_096)
             try handle.write(contentsOf: Data(repeating: 0xA5, count: 8_192))
@@ -317,7 +326,9 @@ extension SystemTests {
             )
             #expect(refused.status == 1)
             #expect(refused.errors.contains("edge.db") && refused.errors.contains("backup"))
-            try FileManager.default.removeItem(atPath: store)
+            for suffix in ["", "-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: store + suffix)
+            }
             try FileManager.default.copyItem(atPath: copy, toPath: store)
             try deployment.restartEdge()
             let list = try ann.ok(["tunnel", "list"])
