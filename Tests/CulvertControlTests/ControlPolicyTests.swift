@@ -117,12 +117,22 @@ import Testing
         let operatorRequest = ControlPolicy.Request(.operator, at: Self.now)
         let again = Account(name: "ann", role: .member, createdAt: Self.now)
         #expect(throws: ControlError(.exists, "there is an account \"ann\" already")) {
-            try world.policy.createAccount(again, enrolment: .code(of: again), operatorRequest, world.registry)
+            try world.policy.createAccount(
+                again,
+                enrolment: .code(of: again),
+                operatorRequest,
+                world.registry
+            )
         }
         for name in ["", "a b", "a/b", "é", String(repeating: "x", count: 65)] {
             let account = Account(name: name, role: .member, createdAt: Self.now)
             #expect(throws: ControlError.self) {
-                try world.policy.createAccount(account, enrolment: .code(of: account), operatorRequest, world.registry)
+                try world.policy.createAccount(
+                    account,
+                    enrolment: .code(of: account),
+                    operatorRequest,
+                    world.registry
+                )
             }
         }
         try world.tunnel("web", of: world.ann, key: 1)
@@ -137,7 +147,12 @@ import Testing
         let world = try World()
         let account = Account(name: "eve", role: .admin, createdAt: Self.now)
         #expect(throws: ControlError(.forbidden, "only an admin may do that")) {
-            try world.policy.createAccount(account, enrolment: .code(of: account), world.request(world.ann), world.registry)
+            try world.policy.createAccount(
+                account,
+                enrolment: .code(of: account),
+                world.request(world.ann),
+                world.registry
+            )
         }
         let tunnel = Tunnel(owner: world.bob.id, name: "mine", createdAt: Self.now)
         let key = TunnelKey(

@@ -28,7 +28,12 @@ import Testing
         )
         let policy = self.policy
         try await control.change { registry throws(ControlError) in
-            try policy.createAccount(account, enrolment: .code(of: account), .init(.operator, at: Self.now), registry)
+            try policy.createAccount(
+                account,
+                enrolment: .code(of: account),
+                .init(.operator, at: Self.now),
+                registry
+            )
         }
         return account
     }

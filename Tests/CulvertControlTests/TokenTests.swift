@@ -65,7 +65,8 @@ import Testing
         arguments: [
             "", "cvs_", "cvx_\(String(repeating: "A", count: 64))",
             "cvs_\(String(repeating: "A", count: 63))", "cvs_\(String(repeating: "A", count: 65))",
-            "cvs_\(String(repeating: "+", count: 64))", "cvs_\(String(repeating: "A", count: 62))==",
+            "cvs_\(String(repeating: "+", count: 64))",
+            "cvs_\(String(repeating: "A", count: 62))==",
             "cvs_\(String(repeating: "é", count: 32))",
         ]
     )

@@ -1,4 +1,4 @@
-package import HTTPSemantics
+internal import HTTPSemantics
 
 // The keys of tunnels, and what their connectors are to run.
 extension ControlPolicy {

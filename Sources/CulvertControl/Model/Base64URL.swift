@@ -11,7 +11,7 @@ extension Data {
     package init?(base64URL text: some StringProtocol) {
         guard !text.utf8.contains(where: { "+/=".utf8.contains($0) }) else { return nil }
         let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-        let plain = text.replacing("-", with: "+").replacing("_", with: "/") + padding
+        let plain = String(text).replacing("-", with: "+").replacing("_", with: "/") + padding
         self.init(base64Encoded: plain)
     }
 }

@@ -1,5 +1,5 @@
 internal import Crypto
-internal import Foundation
+package import Foundation
 
 /// A token as its holder has it: what names it, and the secret that proves it.
 ///
@@ -28,7 +28,8 @@ package struct TokenText: Sendable, Equatable {
 
     /// Reads what ``text`` is; nil for anything else.
     package init?(_ text: String) {
-        guard let purpose = AccessToken.Purpose.allCases.first(where: { text.hasPrefix($0.prefix) }),
+        guard
+            let purpose = AccessToken.Purpose.allCases.first(where: { text.hasPrefix($0.prefix) }),
             let bytes = Data(base64URL: text.dropFirst(purpose.prefix.count)), bytes.count == 48
         else { return nil }
         let name = bytes.prefix(16).withUnsafeBytes { $0.loadUnaligned(as: uuid_t.self) }
