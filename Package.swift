@@ -75,6 +75,7 @@ let package = Package(
     targets: [
         house("HTTPSemantics"),
         house("TunnelWire", ["HTTPSemantics", nio("NIOCore")]),
+        house("WebSocketWire", [crypto, nio("NIOCore")]),
         house("TunnelSession", ["TunnelWire", deque, nio("NIOCore")]),
         .target(
             name: "CLibwebsockets",
@@ -111,8 +112,15 @@ let package = Package(
             "CulvertConnector",
             [
                 "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
-                "TunnelTransport", "TunnelWire", crypto, deque, logging, tls,
+                "TunnelTransport", "TunnelWire", "WebSocketWire", crypto, deque, logging, tls,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+            ]
+        ),
+        house(
+            "CulvertAccess",
+            [
+                "ConfigurationFile", "WebSocketWire", logging, tls,
+                nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"),
             ]
         ),
         house(
@@ -129,8 +137,9 @@ let package = Package(
         .executableTarget(
             name: "culvert",
             dependencies: [
-                "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertConnector",
-                "CulvertControl", "CulvertEdge", "HTTPSemantics", "StatusServer", "TunnelLink",
+                "ConfigurationFile", "ControlAPI", "ControlClient", "CulvertAccess",
+                "CulvertConnector", "CulvertControl", "CulvertEdge", "HTTPSemantics",
+                "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,
                 signals,
@@ -142,6 +151,7 @@ let package = Package(
         tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
+        tests("WebSocketWireTests", ["WebSocketWire", nio("NIOCore")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
         .testTarget(
             name: "SystemTests",
@@ -177,7 +187,7 @@ let package = Package(
             "CulvertConnectorTests",
             [
                 "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink",
-                "TunnelWire",
+                "TunnelWire", "WebSocketWire",
                 crypto, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
             ]
         ),

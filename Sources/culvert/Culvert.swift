@@ -6,7 +6,7 @@ struct Culvert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "culvert",
         abstract:
-            "Carries HTTP out from under a firewall, through a tunnel whose both ends are yours.",
+            "Carries HTTP and TCP out from under a firewall, through a tunnel whose both ends are yours.",
         discussion: """
             A connector inside a private network dials an edge, outbound only; the edge routes \
             visitors' requests to it by hostname.
@@ -19,7 +19,9 @@ struct Culvert: AsyncParsableCommand {
             `culvert tunnel run` beside the service.
             """,
         version: buildVersion,
-        subcommands: [HTTPCommand.self, TunnelCommand.self, EdgeCommand.self]
+        subcommands: [
+            HTTPCommand.self, TunnelCommand.self, AccessCommand.self, EdgeCommand.self,
+        ]
     )
 }
 
