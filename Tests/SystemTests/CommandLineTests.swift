@@ -15,7 +15,8 @@ extension SystemTests {
             "--help everywhere exits 0 and describes every option",
             arguments: [
                 "", "edge", "edge run", "edge dev", "http", "tunnel", "tunnel run", "tunnel keygen",
-                "tunnel ingress", "tunnel ingress validate", "tunnel ingress rule",
+                "tunnel ingress", "tunnel ingress validate", "tunnel ingress rule", "access",
+                "access tcp", "access ssh", "access ssh-config",
             ]
         )
         func help(command: String) throws {
