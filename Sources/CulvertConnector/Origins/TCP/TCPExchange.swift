@@ -86,7 +86,10 @@ extension TCPExchange: TunnelStreamDelegate {
 
     func wasReset(_ stream: TunnelStream, code: ResetCode) {
         guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, "reset by the edge")
+        // Both sides have said Close: a visitor that then closes its connection loses nothing.
+        if !self.machine.hasClosed {
+            self.record.failure = OriginFailure(code, "reset by the edge")
+        }
         // One that has said Close has sent everything.
         if self.machine.hasVisitorEnded { self.closeConnection() }
         self.leaveOrigin()

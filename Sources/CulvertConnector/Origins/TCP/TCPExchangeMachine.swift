@@ -57,6 +57,8 @@ struct TCPExchangeMachine: Equatable {
     var isAnswerOpen: Bool { self.answer == .open }
     /// Whether the visitor has sent everything.
     var hasVisitorEnded: Bool { self.upload != .open }
+    /// Whether nothing more can come of it, though the stream may go on.
+    var hasClosed: Bool { self.upload != .open && self.answer == .ended }
     /// Whether one side is over, so that the time of the other is limited.
     var isHalfOver: Bool { self.upload != .open || self.answer == .ended }
 
