@@ -181,6 +181,7 @@ let package = Package(
                 nio("NIOCore"),
             ]
         ),
+        tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
         tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(

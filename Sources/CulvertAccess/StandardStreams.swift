@@ -19,16 +19,19 @@ package enum StandardStreams {
         guard let input, let output else {
             throw .failed("no pipe: \(String(cString: strerror(errno)))")
         }
+        defer {
+            input.restore()
+            output.restore()
+        }
         do {
             try await self.carry(input.end, output.end, dialer, eventLoop)
         } catch let error as AccessError {
+            await output.finish()
             throw error
         } catch {
             throw .failed("standard input or output cannot be used: \(error)")
         }
         await output.finish()
-        input.restore()
-        output.restore()
     }
 
     private static func carry(
