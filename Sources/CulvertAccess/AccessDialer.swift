@@ -110,6 +110,7 @@ package struct AccessDialer: Sendable {
             }
             if failure is SocketAddressError { return .nameNotFound(self.target.dialled.host) }
         }
-        return .failed("\(address) cannot be reached: \(failures.first ?? error)")
+        let words = AccessError.words(for: failures.first ?? error)
+        return .failed("\(address) cannot be reached: \(words)")
     }
 }

@@ -1,3 +1,6 @@
+internal import Glibc
+internal import NIOCore
+
 /// Why a connection could not be carried. Its description is one line for a person: what happened,
 /// why, and what to do next.
 package enum AccessError: Error, Sendable, Equatable {
@@ -17,6 +20,14 @@ package enum AccessError: Error, Sendable, Equatable {
     case answered(hostname: String, status: Int, code: String?, text: String)
     /// It was there and broke off.
     case brokeOff(String)
+}
+
+extension AccessError {
+    /// An error of the network's in the system's own words.
+    static func words(for error: any Error) -> String {
+        guard let error = error as? IOError else { return "\(error)" }
+        return String(cString: strerror(error.errnoCode))
+    }
 }
 
 extension AccessError: CustomStringConvertible {

@@ -40,7 +40,7 @@ package final class AccessListener: Sendable {
         do {
             self.channel = try await bootstrap.bind(host: address.host, port: address.port).get()
         } catch {
-            throw .failed("cannot listen on \(address): \(error)")
+            throw .failed("cannot listen on \(address): \(AccessError.words(for: error))")
         }
         let port = self.channel.localAddress?.port ?? address.port
         self.address = HostPort(host: address.host, port: port)

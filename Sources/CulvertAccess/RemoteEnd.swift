@@ -147,7 +147,7 @@ extension RemoteEnd {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.fail(.brokeOff("\(error)"))
+        self.fail(.brokeOff("towards the edge: \(AccessError.words(for: error))"))
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -154,6 +154,16 @@ extension SystemTests {
             }
         }
 
+        @Test("a port that is taken", .timeLimit(.minutes(1)))
+        func takenPort() throws {
+            let world = try World()
+            let done = try world.access("tcp", ["--url", "127.0.0.1:\(world.origin.port)"])
+            #expect(done.status == 1)
+            #expect(
+                done.errors.contains("cannot listen on 127.0.0.1:\(world.origin.port): Address")
+            )
+        }
+
         @Test("a browser's visit is told what to do", .timeLimit(.minutes(1)))
         func noWebSocket() throws {
             let world = try World()
