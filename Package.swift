@@ -75,6 +75,7 @@ let package = Package(
     targets: [
         house("HTTPSemantics"),
         house("TunnelWire", ["HTTPSemantics", nio("NIOCore")]),
+        house("WebSocketWire", [crypto, nio("NIOCore")]),
         house("TunnelSession", ["TunnelWire", deque, nio("NIOCore")]),
         .target(
             name: "CLibwebsockets",
@@ -114,8 +115,15 @@ let package = Package(
             "CulvertConnector",
             [
                 "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
-                "TunnelTransport", "TunnelWire", crypto, deque, logging, tls,
+                "TunnelTransport", "TunnelWire", "WebSocketWire", crypto, deque, logging, tls,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+            ]
+        ),
+        house(
+            "CulvertAccess",
+            [
+                "ConfigurationFile", "WebSocketWire", logging, tls,
+                nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"),
             ]
         ),
         house(
@@ -134,8 +142,8 @@ let package = Package(
             name: "culvert",
             dependencies: [
                 "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer",
-                "CulvertConnector",
-                "CulvertControl", "CulvertEdge", "HTTPSemantics", "StatusServer", "TunnelLink",
+                "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertEdge",
+                "HTTPSemantics", "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,
                 signals,
@@ -147,6 +155,7 @@ let package = Package(
         tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
+        tests("WebSocketWireTests", ["WebSocketWire", nio("NIOCore")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
         .testTarget(
             name: "SystemTests",
@@ -178,13 +187,14 @@ let package = Package(
                 nio("NIOCore"),
             ]
         ),
+        tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
         tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(
             "CulvertConnectorTests",
             [
                 "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink",
-                "TunnelWire",
+                "TunnelWire", "WebSocketWire",
                 crypto, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
             ]
         ),

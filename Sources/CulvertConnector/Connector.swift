@@ -59,6 +59,12 @@ package final class Connector: Sendable {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
         self.logger = logger
+        for rule in options.rules.rules where rule.isUnboundedBastion {
+            logger.warning(
+                "A bastion without ipRules: whoever may visit it reaches all that this machine does",
+                metadata: ["hostname": "\(rule.hostname?.description ?? "*")"]
+            )
+        }
         self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,

@@ -8,7 +8,7 @@ struct Culvert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "culvert",
         abstract:
-            "Carries HTTP out from under a firewall, through a tunnel whose both ends are yours.",
+            "Carries HTTP and TCP out from under a firewall, through a tunnel whose both ends are yours.",
         discussion: """
             A connector inside a private network dials an edge, outbound only; the edge routes \
             visitors' requests to it by hostname.
@@ -36,7 +36,7 @@ struct Culvert: AsyncParsableCommand {
         version: buildVersion,
         subcommands: [
             LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TunnelCommand.self,
-            AccountCommand.self, AuditCommand.self, EdgeCommand.self,
+            AccessCommand.self, AccountCommand.self, AuditCommand.self, EdgeCommand.self,
         ]
     )
 

@@ -11,6 +11,8 @@ import Testing
         // Pure: NIOCore is there for ByteBuffer, a value type, and for nothing else.
         "TunnelWire": ["HTTPSemantics", "NIOCore"],
         "TunnelSession": ["TunnelWire", "HTTPSemantics", "NIOCore", "DequeModule"],
+        // Frames as values; Crypto for the handshake's SHA-1, Foundation for its base64.
+        "WebSocketWire": ["Crypto", "Foundation", "NIOCore"],
         // The only importer of the C shim.
         "TunnelTransport": ["CLibwebsockets", "Glibc", "Logging", "Synchronization"],
         "TunnelLink": [
@@ -36,8 +38,14 @@ import Testing
         "CulvertConnector": [
             "CLinux", "ConfigurationFile", "HTTPSemantics", "StatusServer", "TunnelLink",
             "TunnelSession",
-            "TunnelTransport", "TunnelWire", "Crypto", "DequeModule", "Dispatch", "Foundation",
+            "TunnelTransport", "TunnelWire", "WebSocketWire", "Crypto", "DequeModule", "Dispatch",
+            "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "NIOSSL", "NIOTLS", "Synchronization",
+        ],
+        // A visitor, so it knows nothing of tunnels: NIO, and what the connector's WebSocket is made of.
+        "CulvertAccess": [
+            "ConfigurationFile", "Foundation", "Glibc", "Logging", "NIOCore", "NIOHTTP1",
+            "NIOPosix", "NIOSSL", "Synchronization", "WebSocketWire",
         ],
         "CulvertEdge": [
             "CLinux", "ConfigurationFile", "ControlAPI", "ControlServer", "CulvertControl",
@@ -49,8 +57,8 @@ import Testing
             "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "SwiftASN1", "Synchronization", "X509",
         ],
         "culvert": [
-            "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertConnector",
-            "CulvertControl", "CulvertEdge",
+            "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertAccess",
+            "CulvertConnector", "CulvertControl", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Foundation",
             "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",

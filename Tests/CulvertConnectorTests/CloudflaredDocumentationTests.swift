@@ -1,4 +1,5 @@
 import ConfigurationFile
+import HTTPSemantics
 import Testing
 
 @testable import CulvertConnector
@@ -90,8 +91,8 @@ import Testing
         )
     }
 
-    /// Their file with an SSH service: only that rule does not work, and says so.
-    @Test func servicesThatAreDueLater() throws {
+    /// Their file with an SSH service.
+    @Test func anSSHService() throws {
         let text = """
             tunnel: 6ff42ae2-765d-4adf-8112-31c55c1551ef
             credentials-file: /root/.cloudflared/6ff42ae2-765d-4adf-8112-31c55c1551ef.json
@@ -107,17 +108,66 @@ import Testing
               - service: http_status:404
             """
         let configuration = try parseConfiguration(text)
-        #expect(
-            configuration.notices.map(\.description) == [
-                "/etc/c/config.yml:7:14: ingress[1].service: ssh:// services are due in a later version; "
-                    + "requests for it are answered 501"
-            ]
+        #expect(configuration.notices == [])
+        let rules = configuration.ingress.rules
+        #expect(rules[1].service == .tcp(.ssh, host: "localhost", port: 22))
+        #expect(rules[0].service == .http(host: "localhost", port: 80))
+    }
+
+    /// Their bastion and SOCKS proxy, and the rules that bound them.
+    @Test func servicesThatGoWhereTheVisitorSays() throws {
+        let configuration = try parseConfiguration(
+            """
+            ingress:
+              - hostname: bastion.example.com
+                service: bastion
+              - hostname: mode.example.com
+                originRequest: {bastionMode: true}
+              - hostname: url.example.com
+                service: https://localhost:8000
+                originRequest: {bastionMode: true}
+              - hostname: socks.example.com
+                service: socks-proxy
+                originRequest:
+                  ipRules:
+                  - prefix: 1.1.1.1/32
+                    ports: [80, 443]
+                    allow: true
+                  - prefix: 10.1.2.3/8
+                    allow: false
+                  - prefix: 0.0.0.0/0
+              - hostname: none.example.com
+                service: socks-proxy
+              - hostname: tcp.example.com
+                service: tcp://localhost:8000
+                originRequest:
+                  proxyType: socks
+                  ipRules: [{prefix: 10.0.0.0/8}]
+              - service: http_status:404
+            """
         )
         let rules = configuration.ingress.rules
         #expect(
-            rules[1].service == .httpStatus(501) && rules[1].serviceText == "ssh://localhost:22"
+            rules.map(\.service.description) == [
+                "bastion", "bastion", "bastion", "socks-proxy", "socks-proxy",
+                "tcp://localhost:8000", "http_status:404",
+            ]
         )
-        #expect(rules[0].service == .http(host: "localhost", port: 80))
+        #expect(rules.map(\.isUnboundedBastion) == [true, true, true, false, false, false, false])
+        #expect(
+            rules[3].originRequest.ipRules == [
+                IPRule(prefix: try AddressRange("1.1.1.1"), ports: [80, 443], allow: true),
+                IPRule(prefix: try AddressRange("10.0.0.0/8"), allow: false),
+                IPRule(prefix: try AddressRange("0.0.0.0/0"), allow: false),
+            ]
+        )
+        #expect(rules[5].originRequest.proxyType == .socks)
+        #expect(
+            configuration.notices.map(\.key) == [
+                "ingress[3].originRequest.ipRules[1].prefix", "ingress[4].service",
+                "ingress[5].originRequest.ipRules",
+            ]
+        )
     }
 
     @Test func singleService() throws {
@@ -140,7 +190,8 @@ import Testing
         ("url: https://localhost/api/", "https://localhost:443"),
         ("url: 127.0.0.1", "http://127.0.0.1:80"), ("url: '[::1]:3000'", "http://[::1]:3000"),
         ("unix-socket: /run/a.sock", "unix:/run/a.sock"), ("hello-world: true", "hello_world"),
-        ("hello-world: false\nurl: http://a", "http://a:80"),
+        ("hello-world: false\nurl: http://a", "http://a:80"), ("bastion: true", "bastion"),
+        ("url: ssh://localhost", "ssh://localhost:22"),
     ])
     func legacyServices(text: String, service: String) throws {
         #expect(try parseConfiguration(text).ingress.rules.map(\.service.description) == [service])
@@ -205,8 +256,8 @@ import Testing
         )
         #expect(
             Set(configuration.notices.map(\.key)) == [
-                "originRequest.ipRules", "originRequest.proxyAddress", "originRequest.proxyPort",
-                "originRequest.proxyType", "originRequest.http2Origin",
+                "originRequest.proxyAddress", "originRequest.proxyPort",
+                "originRequest.http2Origin",
             ]
         )
     }
@@ -220,7 +271,10 @@ import Testing
         ("unix+tls:/tmp/echo.sock", "unix+tls:/tmp/echo.sock"),
         ("unix:///tmp/echo.sock", "unix:/tmp/echo.sock"), ("http_status:200", "http_status:200"),
         ("http_status:999", "http_status:999"), ("hello_world", "hello_world"),
-        ("hello-world", "hello_world"),
+        ("hello-world", "hello_world"), ("ssh://localhost", "ssh://localhost:22"),
+        ("rdp://[::1]", "rdp://[::1]:3389"), ("smb://a", "smb://a:445"),
+        ("TCP://a", "tcp://a:7864"), ("tcp://a:5432", "tcp://a:5432"), ("bastion", "bastion"),
+        ("socks-proxy", "socks-proxy"),
     ])
     func services(text: String, description: String) throws {
         #expect(try OriginService(text).description == description)

@@ -109,6 +109,7 @@ func configurationProblems(_ text: String) -> [String] {
         #expect(
             configuration.ingress.rules.map(\.multiLineDescription) == [
                 "\thostname: app.example.com\n\tpath: ^/api\n\tservice: http://localhost:8000",
+                "\thostname: ssh.example.com\n\tservice: ssh://localhost:22",
                 "\thostname: *.demo.example.com\n\tservice: unix:/run/demo.sock",
                 "\tservice: http_status:404",
             ]
@@ -264,8 +265,36 @@ func configurationProblems(_ text: String) -> [String] {
         ("ingress:\n- service: 'unix:'", "c.yml:2:12: ingress[0].service: a socket's path"),
         ("ingress:\n- service:", "c.yml:2:3: ingress[0].service: is missing"),
         (
-            "ingress:\n- service: hello_world\n  originRequest: {bastionMode: true}",
-            "c.yml:3:32: ingress[0].originRequest.bastionMode: the bastion"
+            "originRequest: {bastionMode: perhaps}",
+            "c.yml:1:30: originRequest.bastionMode: expected true or false"
+        ),
+        (
+            "originRequest: {proxyType: http}",
+            "c.yml:1:28: originRequest.proxyType: expected socks"
+        ),
+        (
+            "originRequest: {ipRules: [{ports: [22]}]}",
+            "c.yml:1:27: originRequest.ipRules[0].prefix: is missing"
+        ),
+        (
+            "originRequest: {ipRules: [{prefix: 10.0.0.0/33}]}",
+            "c.yml:1:36: originRequest.ipRules[0].prefix: '10.0.0.0/33'"
+        ),
+        (
+            "originRequest: {ipRules: [{prefix: 10.0.0.0/8, ports: [0]}]}",
+            "c.yml:1:56: originRequest.ipRules[0].ports[0]: has to be from 1 to 65535"
+        ),
+        (
+            "originRequest: {ipRules: [{prefix: 10.0.0.0/8, alow: true}]}",
+            "c.yml:1:48: originRequest.ipRules[0].alow: unknown key; did you mean `allow`?"
+        ),
+        (
+            "ingress:\n- service: ssh://localhost/x",
+            "c.yml:2:12: ingress[0].service: \"ssh://localhost/x\" has a path: TCP has none"
+        ),
+        (
+            "ingress:\n- service: ssh://local host",
+            "c.yml:2:12: ingress[0].service: \"ssh://local host\" is not an address"
         ),
         (
             "ingress:\n- hostname: a..b\n  service: http://l\n- service: http://l",
@@ -285,8 +314,6 @@ func configurationProblems(_ text: String) -> [String] {
             "url: http://localhost:8000\nunix-socket: /s",
             "c.yml:2:14: unix-socket: cannot be combined"
         ),
-        ("url: ssh://localhost", "c.yml:1:6: url: ssh:// services are due"),
-        ("bastion: true", "c.yml:1:10: bastion: the bastion service is due"),
         ("token: abc", "c.yml:1:8: token: tunnels managed from afar"),
         ("protocl: quic", "c.yml:1:1: protocl: unknown key"),
         (
@@ -311,7 +338,7 @@ private let legacyKeys: Set<String> = [
     "proxy-tls-timeout", "proxy-tcp-keepalive", "proxy-no-happy-eyeballs",
     "proxy-keepalive-connections", "proxy-keepalive-timeout", "http-host-header",
     "origin-server-name", "match-sni-to-host", "origin-ca-pool", "no-tls-verify",
-    "no-chunked-encoding",
+    "no-chunked-encoding", "socks5",
 ]
 
 /// Orders `c.yml:LINE:COLUMN: …` by place.

@@ -21,7 +21,8 @@ extension SystemTests {
                 "tunnel route list", "tunnel route delete", "tunnel config", "tunnel config get",
                 "tunnel config set", "tunnel config edit", "account", "account show",
                 "account list", "account create", "account change", "account invite",
-                "account delete", "audit",
+                "account delete", "audit", "access", "access tcp", "access ssh",
+                "access ssh-config", "edge invite", "edge backup",
             ]
         )
         func help(command: String) throws {

@@ -29,7 +29,7 @@ enum CloudflaredKeys {
         ("use `ca-file` for the edge's certificate", ["cacert", "api-ca-key"]),
         ("Culvert has no DNS proxy", dnsProxy),
         ("Culvert has no SSH server", sshServer),
-        ("there are no TCP or SOCKS services yet", ["socks5", "proxy-address", "proxy-port"]),
+        ("Culvert starts no proxy of its own on this machine", ["proxy-address", "proxy-port"]),
         ("Culvert decides this itself", tuning),
     ]
 

@@ -19,10 +19,7 @@ struct LegacyService {
     /// The service, or nil when no key names one.
     func service() -> OriginService? {
         if self.helloWorld?.bool() == true { return .helloWorld }
-        if let bastion, bastion.bool() == true {
-            bastion.report("the bastion service is due in a later version of Culvert")
-            return nil
-        }
+        if self.bastion?.bool() == true { return .bastion }
         if let url, let unixSocket {
             unixSocket.report("cannot be combined with `url`, on line \(url.place.line)")
         }
@@ -67,5 +64,8 @@ struct LegacyService {
         self.root.read("origin-ca-pool", into: &origin.caPool) { $0.filePath() }
         self.root.read("no-tls-verify", into: &origin.noTLSVerify) { $0.bool() }
         self.root.read("no-chunked-encoding", into: &origin.disableChunkedEncoding) { $0.bool() }
+        self.root.read("socks5", into: &origin.proxyType) { value in
+            value.bool().map { $0 ? .socks : .none }
+        }
     }
 }

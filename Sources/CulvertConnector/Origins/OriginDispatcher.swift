@@ -42,8 +42,14 @@ package final class OriginDispatcher {
     /// takes over as the stream's delegate, which gets every later part.
     package func begin(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
         switch target.service {
-        case .httpStatus, .helloWorld:
-            let exchange = LocalExchange(
+        case .httpStatus, .helloWorld: self.answer(stream, head: head, target: target)
+        case .tcp, .bastion, .socksProxy:
+            guard WebSocketUpgrade.isRequested(by: head),
+                head.fields.first("Sec-WebSocket-Version") == "13"
+            else {
+                return self.answer(stream, head: head, target: target)
+            }
+            let exchange = TCPExchange(
                 stream: stream,
                 head: head,
                 target: target,
@@ -63,6 +69,14 @@ package final class OriginDispatcher {
             self.exchanges[ObjectIdentifier(exchange)] = exchange
             exchange.begin()
         }
+    }
+
+    /// By the connector itself.
+    private func answer(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        let exchange = LocalExchange(stream: stream, head: head, target: target, dispatcher: self)
+        stream.delegate = exchange
+        self.exchanges[ObjectIdentifier(exchange)] = exchange
+        exchange.begin()
     }
 
     // MARK: For exchanges and pools

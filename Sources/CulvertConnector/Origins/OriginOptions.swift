@@ -1,5 +1,5 @@
-/// How an origin is reached: the `originRequest` keys of a configuration that concern HTTP services,
-/// with cloudflared's names and defaults.
+/// How an origin is reached: the `originRequest` keys of a configuration, with cloudflared's names and
+/// defaults.
 package struct OriginOptions: Hashable, Sendable {
     /// Time for the TCP (or Unix) connection, name resolution included. Past it:
     /// `ResetCode.originTimeout`.
@@ -29,6 +29,21 @@ package struct OriginOptions: Hashable, Sendable {
     /// Never send `Transfer-Encoding: chunked`: a body of unknown length is collected, up to
     /// `OriginLimits.collectedBodyBytes`, and sent with its length.
     package var disableChunkedEncoding = false
+    /// Where the `bastion` and `socks-proxy` services may connect to. Empty: a bastion anywhere, a
+    /// SOCKS proxy nowhere, as in cloudflared.
+    package var ipRules: [IPRule] = []
+    /// What is spoken with the visitor of a TCP service before its bytes are carried.
+    package var proxyType = ProxyType.none
+    /// Whether the rule is a bastion whatever its service says.
+    package var bastionMode = false
+
+    /// What is spoken ahead of the bytes.
+    package enum ProxyType: String, Hashable, Sendable {
+        /// Nothing.
+        case none = ""
+        /// SOCKS5; whatever the client asks for, it is connected to the service.
+        case socks
+    }
 
     /// What holds where a configuration says nothing: cloudflared's defaults.
     package init() {}

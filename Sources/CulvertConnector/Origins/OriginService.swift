@@ -13,12 +13,34 @@ package enum OriginService: Hashable, Sendable {
     case httpStatus(UInt16)
     /// A page made by the connector itself, to see that the tunnel works.
     case helloWorld
+    /// A TCP connection, carried over the visitor's WebSocket. The scheme is a word for people and a
+    /// default port; what is carried is bytes.
+    case tcp(TCPScheme, host: String, port: Int)
+    /// The same, to the host and port that each request names.
+    case bastion
+    /// The same, to what the client asks for in SOCKS5 over its WebSocket.
+    case socksProxy
+
+    /// cloudflared's words for TCP services.
+    package enum TCPScheme: String, Hashable, Sendable, CaseIterable {
+        case tcp, ssh, rdp, smb
+
+        /// Where the URL has no port; that of `tcp` is cloudflared's choice.
+        var defaultPort: Int {
+            switch self {
+            case .tcp: 7864
+            case .ssh: 22
+            case .rdp: 3389
+            case .smb: 445
+            }
+        }
+    }
 
     /// Whether connections to it speak TLS.
     var isTLS: Bool {
         switch self {
         case .https, .unixTLS: true
-        case .http, .unix, .httpStatus, .helloWorld: false
+        case .http, .unix, .httpStatus, .helloWorld, .tcp, .bastion, .socksProxy: false
         }
     }
 }
@@ -32,6 +54,10 @@ extension OriginService: CustomStringConvertible {
         case .unixTLS(let path): "unix+tls:\(path)"
         case .httpStatus(let status): "http_status:\(status)"
         case .helloWorld: "hello_world"
+        case .tcp(let scheme, let host, let port):
+            "\(scheme.rawValue)://\(Self.bracketed(host)):\(port)"
+        case .bastion: "bastion"
+        case .socksProxy: "socks-proxy"
         }
     }
 

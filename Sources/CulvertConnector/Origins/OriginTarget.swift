@@ -32,7 +32,7 @@ package final class OriginTarget: Sendable {
     func serverName(host: String) -> String? {
         let name: String
         switch self.service {
-        case .http, .unix, .httpStatus, .helloWorld: return nil
+        case .http, .unix, .httpStatus, .helloWorld, .tcp, .bastion, .socksProxy: return nil
         case .https(let serviceHost, _):
             name =
                 self.options.matchSNItoHost

@@ -24,6 +24,12 @@ package enum WebSocketUpgrade {
         }
     }
 
+    /// The same for a request that came through an edge, which passes the upgrade's fields on as
+    /// HTTP/1.1 has them.
+    package static func isRequested(by head: RequestHead) -> Bool {
+        self.isRequested(method: head.method, isHTTP11: true, fields: head.fields)
+    }
+
     /// Whether a 101 answers such a request; the accept value is the visitor's to check.
     package static func isAccepted(by head: ResponseHead) -> Bool {
         head.status == 101 && head.fields.single("upgrade")?.isField("websocket") == true

@@ -34,22 +34,10 @@ extension IngressRules {
         let path = mapping.take("path")
         rule.hostname = Self.readHostname(hostname)
         rule.path = Self.readPath(path)
-        let service = mapping.require("service", "what the rule sends requests to")
-        if let service, let text = service.string() {
-            if let kind = OriginService.laterKind(text) {
-                // The rules beside it are no worse for it.
-                service.notice(
-                    "\(kind) services are due in a later version; requests for it are answered 501"
-                )
-                rule.service = .httpStatus(501)
-                rule.serviceText = text
-            } else {
-                rule.readService(text, service)
-            }
-        }
-        if let overrides = mapping.take("originRequest")?.mapping() {
-            rule.originRequest.read(overrides)
-        }
+        let overrides = mapping.take("originRequest")?.mapping()
+        if let overrides { rule.originRequest.read(overrides) }
+        rule.readService(mapping)
+        if let overrides { rule.checkRules(overrides) }
         mapping.finish()
         let isWhole = mapping.reader.problems.count == problemCount
         let isCatchAll = rule.hostname == nil && rule.path == nil
@@ -86,13 +74,56 @@ extension IngressRules {
 }
 
 extension IngressRule {
-    /// Reads its service; what is wrong is reported at `value`.
-    fileprivate mutating func readService(_ text: String, _ value: ConfigurationValue) {
+    /// Reads its service; what is wrong is reported.
+    fileprivate mutating func readService(_ mapping: ConfigurationMapping) {
+        let isBastion = self.originRequest.bastionMode
+        // A bastion asks for no service, as in cloudflared.
+        let value =
+            isBastion
+            ? mapping.take("service")
+            : mapping.require("service", "what the rule sends requests to")
+        guard let value else {
+            if isBastion { self.become(.bastion) }
+            return
+        }
+        guard let text = value.string() else { return }
         do {
-            self.service = try OriginService(text)
+            let service = try OriginService(text)
+            self.service = isBastion && service.isDialled ? .bastion : service
             self.serviceText = text
         } catch {
             value.report(error.message)
+        }
+        if self.service == .socksProxy, self.originRequest.ipRules.isEmpty {
+            value.notice(
+                "reaches nothing without ipRules; allow what it may reach, as in "
+                    + "`ipRules: [{prefix: 10.0.0.0/8, allow: true}]`"
+            )
+        }
+    }
+
+    private mutating func become(_ service: OriginService) {
+        self.service = service
+        self.serviceText = service.description
+    }
+
+    /// Rules that a service does not heed are worth a word: somebody may rely on them.
+    fileprivate func checkRules(_ overrides: ConfigurationMapping) {
+        guard self.service != .bastion, self.service != .socksProxy,
+            !self.originRequest.ipRules.isEmpty
+        else { return }
+        overrides.take("ipRules")?.notice(
+            "ignored: they bound the bastion and socks-proxy services, and no other"
+        )
+    }
+}
+
+extension OriginService {
+    /// Whether it is a URL, in place of which `bastionMode` puts a bastion.
+    fileprivate var isDialled: Bool {
+        switch self {
+        case .http, .https, .tcp: true
+        case .unix, .unixTLS, .httpStatus, .helloWorld, .bastion, .socksProxy: false
         }
     }
 }

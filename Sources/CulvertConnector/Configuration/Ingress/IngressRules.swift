@@ -27,6 +27,11 @@ package struct IngressRule: Sendable, Equatable {
         self.originRequest = originRequest
     }
 
+    /// Whether a visitor chooses where connections are made to, and nothing bounds it.
+    var isUnboundedBastion: Bool {
+        self.service == .bastion && self.originRequest.ipRules.isEmpty
+    }
+
     /// The rule as `ingress rule` prints it, a line for each part.
     package var multiLineDescription: String {
         var lines: [String] = []

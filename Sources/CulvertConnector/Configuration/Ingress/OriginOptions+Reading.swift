@@ -1,12 +1,10 @@
 import ConfigurationFile
 
 extension OriginOptions {
-    /// Keys of services that carry something other than HTTP: without effect on those that do.
+    /// Keys without effect.
     private static let inapplicable: [String: String] = [
         "proxyAddress": "it concerns cloudflared's own proxies, which Culvert does not start",
         "proxyPort": "it concerns cloudflared's own proxies, which Culvert does not start",
-        "proxyType": "it concerns TCP services, which are due in a later version",
-        "ipRules": "they concern the socks-proxy service and never restrict an HTTP service",
     ]
 
     /// Overrides, key by key, what `mapping` has.
@@ -26,7 +24,9 @@ extension OriginOptions {
         mapping.read("noTLSVerify", into: &self.noTLSVerify) { $0.bool() }
         mapping.read("disableChunkedEncoding", into: &self.disableChunkedEncoding) { $0.bool() }
         Self.checkHTTP2(mapping.take("http2Origin"))
-        Self.checkBastion(mapping.take("bastionMode"))
+        mapping.read("bastionMode", into: &self.bastionMode) { $0.bool() }
+        mapping.read("proxyType", into: &self.proxyType) { $0.proxyType() }
+        mapping.read("ipRules", into: &self.ipRules) { $0.ipRules() }
         Self.checkAccess(mapping.take("access"))
         mapping.ignore(Self.inapplicable)
         mapping.finish()
@@ -35,11 +35,6 @@ extension OriginOptions {
     private static func checkHTTP2(_ value: ConfigurationValue?) {
         guard let value, value.bool() == true else { return }
         value.notice("ignored: origins are spoken to in HTTP/1.1, HTTP/2 is due in a later version")
-    }
-
-    private static func checkBastion(_ value: ConfigurationValue?) {
-        guard let value, value.bool() == true else { return }
-        value.report("the bastion service is due in a later version of Culvert")
     }
 
     /// A required login that is dropped would open what was closed, so it is refused.

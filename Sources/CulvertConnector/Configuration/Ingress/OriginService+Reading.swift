@@ -7,21 +7,9 @@ extension OriginService {
         package var message: String
     }
 
-    /// The schemes of HTTP services; a WebSocket begins as an HTTP request.
+    /// The schemes of HTTP services, a WebSocket begins as an HTTP request; and all others as one.
     private enum Scheme: String {
-        case http, https, ws, wss
-    }
-
-    /// Services of cloudflared's that carry something other than HTTP.
-    private static let laterSchemes: Set<String> = ["tcp", "ssh", "rdp", "smb"]
-
-    /// What kind of cloudflared's services a text names that carries something other than HTTP; nil for
-    /// any other text.
-    static func laterKind(_ text: String) -> String? {
-        if text == "bastion" || text == "socks-proxy" { return text }
-        guard let end = text.firstRange(of: "://")?.lowerBound else { return nil }
-        let scheme = text[..<end].lowercased()
-        return self.laterSchemes.contains(scheme) ? "\(scheme)://" : nil
+        case http, https, ws, wss, tcp
     }
 
     /// Reads a rule's `service`.
@@ -42,8 +30,10 @@ extension OriginService {
             self = .httpStatus(status)
         } else if text == "hello_world" || text == "hello-world" {
             self = .helloWorld
-        } else if let kind = Self.laterKind(text) {
-            throw Malformed(message: "\(kind) services are due in a later version of Culvert")
+        } else if text == "bastion" {
+            self = .bastion
+        } else if text == "socks-proxy" {
+            self = .socksProxy
         } else {
             self = try Self.origin(text, schemeless: nil)
         }
@@ -80,17 +70,20 @@ extension OriginService {
             throw Malformed(message: message)
         }
         let name = isComplete ? parts[0].lowercased() : ""
-        if self.laterSchemes.contains(name) {
-            throw Malformed(message: "\(name):// services are due in a later version of Culvert")
-        }
-        guard let scheme = isComplete ? Scheme(rawValue: name) : schemeless else {
-            let known = "http, https, ws, wss, unix, unix+tls, http_status or hello_world"
+        let carried = OriginService.TCPScheme(rawValue: name)
+        let named = carried == nil ? Scheme(rawValue: name) : .tcp
+        guard let scheme = isComplete ? named : schemeless else {
+            let known =
+                "http, https, ws, wss, unix, unix+tls, tcp, ssh, rdp, smb, bastion, socks-proxy, "
+                + "http_status or hello_world"
             throw Malformed(message: "unknown kind of service \"\(text)\"; expected \(known)")
         }
         let authority = rest.prefix { !"/?#".contains($0) }
         guard authority.count == rest.count || schemeless != nil else {
             let reason =
-                "the path is always the request's own; remove \"\(rest[authority.endIndex...])\""
+                carried != nil
+                ? "TCP has none; remove \"\(rest[authority.endIndex...])\""
+                : "the path is always the request's own; remove \"\(rest[authority.endIndex...])\""
             throw Malformed(message: "\"\(text)\" has a path: \(reason)")
         }
         guard !authority.contains("@") else {
@@ -99,14 +92,17 @@ extension OriginService {
         let isTLS = scheme == .https || scheme == .wss
         let address: HostPort
         do {
-            address = try HostPort(String(authority), defaultPort: isTLS ? 443 : 80)
+            let defaultPort = carried?.defaultPort ?? (isTLS ? 443 : 80)
+            address = try HostPort(String(authority), defaultPort: defaultPort)
         } catch {
-            let usual = "is not an address; expected something like http://localhost:8000"
+            let example = carried == nil ? "http://localhost:8000" : "\(name)://localhost:2222"
+            let usual = "is not an address; expected something like \(example)"
             throw Malformed(message: "\"\(text)\" \(usual)")
         }
         guard !address.host.isEmpty, address.port != 0 else {
             throw Malformed(message: "\"\(text)\" needs a host name and a port other than 0")
         }
+        if let carried { return .tcp(carried, host: address.host, port: address.port) }
         return isTLS
             ? .https(host: address.host, port: address.port)
             : .http(host: address.host, port: address.port)

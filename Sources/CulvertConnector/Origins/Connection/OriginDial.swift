@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -57,8 +56,8 @@ final class OriginDial {
             }
         case .unix(let path), .unixTLS(let path):
             connecting = bootstrap.connect(unixDomainSocketPath: path)
-        case .httpStatus, .helloWorld:
-            // Answered by `LocalExchange`; nothing dials them.
+        case .httpStatus, .helloWorld, .tcp, .bastion, .socksProxy:
+            // Answered by `LocalExchange`, or carried by `TCPExchange`.
             connecting = loop.makeFailedFuture(ChannelError.operationUnsupported)
         }
         connecting.assumeIsolated().whenComplete { result in
@@ -73,40 +72,17 @@ final class OriginDial {
         let options = self.pool.target.options
         let dial = NIOLoopBound(self, eventLoop: self.pool.eventLoop)
         let bootstrap = ClientBootstrap(group: self.pool.eventLoop)
-            .connectTimeout(TimeAmount(options.connectTimeout))
-            // A full-duplex exchange outlives the end of the origin's side.
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            // One read per wake-up, so that a stream that fills stops the next one.
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(
-                .writeBufferWaterMark,
-                value: .init(
-                    low: OriginLimits.writeLowWaterBytes,
-                    high: OriginLimits.writeHighWaterBytes
-                )
-            )
+            .origin(options)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try dial.value.configure(channel, tls: tls)
                 }
             }
         switch self.pool.target.service {
-        case .http, .https: return Self.withTCPOptions(bootstrap, options)
-        case .unix, .unixTLS, .httpStatus, .helloWorld: return bootstrap
+        case .http, .https: return bootstrap.tcp(options)
+        case .unix, .unixTLS, .httpStatus, .helloWorld, .tcp, .bastion, .socksProxy:
+            return bootstrap
         }
-    }
-
-    private static func withTCPOptions(
-        _ bootstrap: ClientBootstrap,
-        _ options: OriginOptions
-    ) -> ClientBootstrap {
-        let bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-        guard options.tcpKeepAlive > .zero else { return bootstrap }
-        // The kernel counts in seconds.
-        let seconds = SocketOptionValue(clamping: max(1, options.tcpKeepAlive.components.seconds))
-        return bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds)
-            .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds)
     }
 
     /// Makes a channel an origin's connection. With racing addresses there are several; the losers

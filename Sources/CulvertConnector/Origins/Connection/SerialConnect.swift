@@ -33,11 +33,19 @@ enum SerialConnect {
         port: Int,
         on eventLoop: any EventLoop
     ) -> EventLoopFuture<any Channel> {
-        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
-            try Self.resolve(host, port)
-        }.assumeIsolated().flatMap { addresses in
+        Self.addresses(host: host, port: port, on: eventLoop).assumeIsolated().flatMap {
+            addresses in
             Self.connect(bootstrap, to: addresses[...], on: eventLoop)
         }.nonisolated()
+    }
+
+    /// - Returns: what the resolver says, in its order; failed with an `OriginFailure`.
+    static func addresses(
+        host: String,
+        port: Int,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[SocketAddress]> {
+        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try Self.resolve(host, port) }
     }
 
     private static func connect(

@@ -3,7 +3,8 @@ import NIOCore
 import TunnelLink
 import TunnelWire
 
-/// An exchange that the connector answers itself: `http_status:N` and `hello_world`.
+/// An exchange that the connector answers itself: `http_status:N`, `hello_world`, and a request for a
+/// TCP service that is no WebSocket.
 ///
 /// The answer goes out at once; the request's body is discarded with credit. Confined to the
 /// stream's event loop.
@@ -88,53 +89,57 @@ final class LocalExchange: TunnelStreamDelegate {
 extension LocalExchange: Sendable {}
 
 /// What the connector answers by itself.
-enum LocalAnswer {
-    /// - Returns: the head, and the body unless there is none (or the request is a HEAD).
-    static func make(
-        for service: OriginService,
-        head request: RequestHead
-    ) -> (head: ResponseHead, body: ByteBuffer?) {
+struct LocalAnswer {
+    var head: ResponseHead
+    /// Nil where there is none, and for a HEAD.
+    var body: ByteBuffer?
+
+    static func make(for service: OriginService, head request: RequestHead) -> LocalAnswer {
         switch service {
         case .helloWorld where Self.isHealthCheck(request.path):
-            Self.text("ok\n", type: "text/plain; charset=utf-8", request)
+            .text("ok\n", request)
         case .helloWorld:
-            Self.text(Self.page, type: "text/html; charset=utf-8", request)
+            .text(Self.page, type: "text/html; charset=utf-8", request)
         case .httpStatus(let status):
-            (Self.empty(status), nil)
+            .empty(status)
+        case .tcp, .bastion, .socksProxy:
+            .upgradeRequired(request)
         case .http, .https, .unix, .unixTLS:
-            (Self.empty(500), nil)
+            .empty(500)
         }
     }
 
-    private static func isHealthCheck(_ path: String) -> Bool {
-        path == "/health" || path.hasPrefix("/health?")
-    }
-
-    private static func empty(_ status: UInt16) -> ResponseHead {
-        // A 1xx is no answer (RFC 9110 §15.2).
-        let status = (200...999).contains(status) ? status : 500
-        let hasNoBody = status == 204 || status == 304
-        return ResponseHead(
-            status: status,
-            fields: hasNoBody ? HTTPFields() : ["Content-Length": "0"]
-        )
-    }
-
-    private static func text(
+    /// A text, for a person.
+    static func text(
         _ text: String,
-        type: String,
+        type: String = "text/plain; charset=utf-8",
+        status: UInt16 = 200,
+        reason: String = "OK",
         _ request: RequestHead
-    ) -> (head: ResponseHead, body: ByteBuffer?) {
+    ) -> LocalAnswer {
         let head = ResponseHead(
-            status: 200,
-            reason: "OK",
+            status: status,
+            reason: reason,
             fields: [
                 "Content-Type": type,
                 "Content-Length": String(text.utf8.count),
                 "Cache-Control": "no-store",
             ]
         )
-        return (head, request.method == "HEAD" ? nil : ByteBuffer(string: text))
+        let hasNoBody = request.method == "HEAD"
+        return LocalAnswer(head: head, body: hasNoBody ? nil : ByteBuffer(string: text))
+    }
+
+    private static func isHealthCheck(_ path: String) -> Bool {
+        path == "/health" || path.hasPrefix("/health?")
+    }
+
+    private static func empty(_ status: UInt16) -> LocalAnswer {
+        // A 1xx is no answer (RFC 9110 §15.2).
+        let status = (200...999).contains(status) ? status : 500
+        let hasNoBody = status == 204 || status == 304
+        let fields: HTTPFields = hasNoBody ? HTTPFields() : ["Content-Length": "0"]
+        return LocalAnswer(head: ResponseHead(status: status, fields: fields))
     }
 
     private static let page = """
