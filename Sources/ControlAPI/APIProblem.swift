@@ -29,6 +29,7 @@ package struct APIProblem: Codable, Error, Sendable, Equatable {
         case unauthenticated
         case forbidden
         case unknown
+        case wrongMethod = "wrong-method"
         case exists
         case inUse = "in-use"
         case conflict
@@ -44,6 +45,7 @@ package struct APIProblem: Codable, Error, Sendable, Equatable {
             case .unauthenticated: 401
             case .forbidden: 403
             case .unknown: 404
+            case .wrongMethod: 405
             case .exists, .inUse, .conflict: 409
             case .tooLarge: 413
             case .overQuota, .rateLimited: 429
@@ -61,6 +63,7 @@ package struct APIProblem: Codable, Error, Sendable, Equatable {
             case .unauthenticated: "Not logged in"
             case .forbidden: "Not allowed"
             case .unknown: "Not found"
+            case .wrongMethod: "Not done that way"
             case .exists: "There already"
             case .inUse: "In use"
             case .conflict: "Changed by somebody else meanwhile"

@@ -572,6 +572,17 @@ import Testing
         #expect(try await fixture.send("POST", "/api/v1/login", body).head.status == 401)
     }
 
+    @Test func aMethodThatDoesNotFitIsSaidToBe() async throws {
+        let fixture = try await Fixture()
+        let answer = try await fixture.send("PUT", "/api/v1/tunnels/x")
+        #expect(answer.head.status == 405 && answer.code == "wrong-method")
+        #expect(answer.head.fields.first("allow") == "DELETE, GET, HEAD, OPTIONS")
+        let options = try await fixture.send("OPTIONS", "/api/v1/tunnels")
+        #expect(options.head.status == 204)
+        #expect(options.head.fields.first("allow") == "GET, POST, HEAD, OPTIONS")
+        #expect(try await fixture.send("GET", "/api/v1/tunnels/x/y/z").head.status == 404)
+    }
+
     @Test func pagesCarryNoScriptOfOthers() async throws {
         let fixture = try await Fixture()
         let answer = try await fixture.send("GET", "/device?code=%3Cscript%3Ealert(1)")

@@ -436,4 +436,29 @@ import Testing
         #expect(registry.tunnels(of: owner.id).count == 10_000)
         #expect(Array(registry.claims).count == 20_000)
     }
+
+    @Test func aFileThatWasMovedAwayIsNotWrittenTo() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("culvert-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("edge.db")
+        let store = try SQLiteStore(file: file.path)
+        let account = Account(name: "ann", role: .member, createdAt: Self.now)
+        func commit() async throws {
+            var transaction = StoreTransaction(
+                audit: AuditEntry(at: Self.now, actor: .operator, action: "x", subject: "x")
+            )
+            transaction.create(.account(account))
+            try await store.commit(transaction)
+        }
+        let away = folder.appendingPathComponent("away.db")
+        try FileManager.default.moveItem(at: file, to: away)
+        await #expect(throws: StoreError.self) { try await commit() }
+        try Data().write(to: file)
+        await #expect(throws: StoreError.self) { try await commit() }
+        try FileManager.default.removeItem(at: file)
+        try FileManager.default.moveItem(at: away, to: file)
+        try await commit()
+    }
 }

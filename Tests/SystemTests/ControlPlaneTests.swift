@@ -237,6 +237,21 @@ extension SystemTests {
             try ann.ok(["tunnel", "list"])
         }
 
+        @Test("whoever asks the API for another protocol is answered as if he had not asked")
+        func upgrade() throws {
+            let deployment = try Deployment()
+            let visit = try deployment.curl(
+                "/api/v1",
+                host: "edge.example.test",
+                [
+                    "--http1.1", "--max-time", "5", "-H", "Connection: Upgrade", "-H",
+                    "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H",
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                ]
+            )
+            #expect(visit.exit == 0 && visit.status == 200, "\(visit.said)")
+        }
+
         @Test("whoever is logged out is told so, and can do nothing")
         func logout() throws {
             let deployment = try Deployment()

@@ -19,6 +19,8 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let problem as APIProblem {
             return problem.response()
         } catch let error as any HTTPResponseError {
+            let methods = error.status == .notFound ? OpenAPI.methods(of: request.uri.path) : []
+            guard methods.isEmpty else { return Self.wrongMethod(request, methods) }
             return APIProblem(error, request).response()
         } catch let error as DecodingError {
             return APIProblem(.invalid, error.words).response()
@@ -28,6 +30,20 @@ struct ProblemMiddleware: RouterMiddleware {
             self.logger.error("A request to the API failed", metadata: ["error": "\(error)"])
             return APIProblem(.unavailable, "the edge has failed; its log says why").response()
         }
+    }
+
+    /// RFC 9110 §15.5.6; and what OPTIONS is for (§9.3.7).
+    private static func wrongMethod(_ request: Request, _ methods: [String]) -> Response {
+        let allowed = methods + (methods.contains("GET") ? ["HEAD"] : []) + ["OPTIONS"]
+        var response =
+            request.method == .options
+            ? Response.done
+            : APIProblem(
+                .wrongMethod,
+                "\(request.uri.path) takes \(allowed.joined(separator: ", ")), not \(request.method)"
+            ).response()
+        response.headers[.allow] = allowed.joined(separator: ", ")
+        return response
     }
 }
 

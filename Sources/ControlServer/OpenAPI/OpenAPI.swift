@@ -9,6 +9,22 @@ enum OpenAPI {
         return try encoder.encode(self.document(url: "\(settings.controlURL)/api/v1"))
     }
 
+    /// The methods that a path of the API has, HEAD and OPTIONS aside; empty when there is no such path.
+    static func methods(of path: String) -> [String] {
+        let prefix = "/api/v1"
+        guard path.hasPrefix(prefix) else { return [] }
+        let asked = path.dropFirst(prefix.count).split(separator: "/")
+        for (template, operations) in self.paths {
+            let parts = template.split(separator: "/")
+            let fits =
+                parts.count == asked.count
+                && zip(parts, asked).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+            guard fits, case .object(let methods) = operations else { continue }
+            return methods.keys.map { $0.uppercased() }.sorted()
+        }
+        return []
+    }
+
     private static func document(url: String) -> JSONValue {
         [
             "openapi": "3.1.0",

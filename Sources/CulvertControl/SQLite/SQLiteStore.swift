@@ -11,6 +11,8 @@ package final class SQLiteStore: ControlStore {
     private static let busySeconds: TimeInterval = 5
 
     let database: DatabasePool
+    /// What the file was when it was opened.
+    private let identity: FileIdentity
     let file: String
     let commits = CommitBell()
 
@@ -22,6 +24,7 @@ package final class SQLiteStore: ControlStore {
         self.file = file
         do {
             try Self.makePrivate(file)
+            self.identity = try FileIdentity(of: file)
             var configuration = Configuration()
             configuration.busyMode = .timeout(Self.busySeconds)
             configuration.maximumReaderCount = 4
@@ -116,6 +119,12 @@ package final class SQLiteStore: ControlStore {
     ) async throws(StoreError) -> StoreRevision {
         let revision: StoreRevision
         do {
+            // What is written to a file that was moved away is lost at the next start.
+            guard try FileIdentity(of: self.file) == self.identity else {
+                throw StoreError.unavailable(
+                    "\(self.file): is another file than it was: start the edge again"
+                )
+            }
             revision = try await self.database.write { db in try Self.carryOut(transaction, db) }
         } catch {
             throw Self.failure(error, self.file)
@@ -165,5 +174,21 @@ package final class SQLiteStore: ControlStore {
 
     static func revision(_ db: Database) throws -> StoreRevision {
         StoreRevision(try Int64.fetchOne(db, sql: "SELECT revision FROM state") ?? 0)
+    }
+}
+
+/// Which file a path leads to.
+private struct FileIdentity: Equatable {
+    private let device: UInt64
+    private let number: UInt64
+
+    /// - Throws: `StoreError.unavailable` when it leads to none.
+    init(of path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw StoreError.unavailable("\(path): \(String(cString: strerror(errno)))")
+        }
+        self.device = UInt64(status.st_dev)
+        self.number = UInt64(status.st_ino)
     }
 }

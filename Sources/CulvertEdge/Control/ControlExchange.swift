@@ -61,6 +61,9 @@ final class ControlExchange: LocalStreamPeer {
             if head.fields.first("Expect")?.lowercased() == "100-continue" {
                 self.deliver(.response(ResponseHead(status: 100)))
             }
+            // Whoever asks for another protocol says nothing more until he is answered, and is answered as if
+            // he had not asked (RFC 9110 §7.8).
+            if head.fields.contains("Upgrade") { self.begin() }
         case .data(let bytes): self.gather(bytes)
         case .trailers, .end: self.begin()
         case .response: self.answerEnded()
