@@ -45,7 +45,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
         discussion: """
             Run it on the edge's machine, as the user the edge runs as; the edge may be running. The link and \
             the code are good once, for a day. A member may have hostnames below its suffixes only; \
-            without --suffix that is NAME.DOMAIN.
+            without --suffix, anything below the domain.
 
             Examples:
               culvert edge invite ann --admin
@@ -110,7 +110,8 @@ struct EdgeInviteCommand: AsyncParsableCommand {
     {
         let policy = ControlPolicy(
             reserved: [settings.connect, settings.control],
-            declared: settings.declared
+            declared: settings.declared,
+            shared: settings.domain.map { [$0] } ?? []
         )
         let request = ControlPolicy.Request(.operator, at: Date())
         do {

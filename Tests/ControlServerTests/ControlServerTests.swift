@@ -189,7 +189,7 @@ import Testing
             .replacingOccurrences(of: "\n", with: "\\n")
         let answer = try await fixture.send("POST", "/api/v1/login", body)
         let login = try answer.document(LoginDocument.self)
-        #expect(login.account.name == "ann" && login.account.suffixes == ["ann.example.test"])
+        #expect(login.account.name == "ann" && login.account.suffixes == ["example.test"])
         let again = try await fixture.send("POST", "/api/v1/login", body)
         #expect(again.head.status == 401 && again.code == "unauthenticated")
         let own = try await fixture.send("GET", "/api/v1/account", token: login.token)
@@ -398,6 +398,24 @@ import Testing
         #expect(try await claim("not%20a%20host", "b", bob) == 400)
         #expect(try await claim("%ff", "b", bob) == 400)
         #expect(try await claim("free.test", "b", bob) == 201)
+    }
+
+    @Test func theWildcardOverTheDomainIsForAdmins() async throws {
+        let fixture = try await Fixture()
+        for (name, role, status) in [("ann", "member", 403), ("root", "admin", 201)]
+            as [(String, String, UInt16)]
+        {
+            let token = try await fixture.login(name, role: role)
+            _ = try await fixture.send(
+                "POST",
+                "/api/v1/tunnels",
+                Self.tunnel("web", key: UInt8(name.utf8.count)),
+                token: token
+            )
+            let path = "/api/v1/tunnels/web/hostnames/*.example.test"
+            let answer = try await fixture.send("PUT", path, token: token)
+            #expect(answer.head.status == status)
+        }
     }
 
     @Test func aQuotaHolds() async throws {

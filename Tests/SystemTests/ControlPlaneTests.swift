@@ -235,6 +235,13 @@ extension SystemTests {
             try login.line("Logged in at", within: 20)
             #expect(try login.exit() == 0)
             try ann.ok(["tunnel", "list"])
+            // Or by whoever is logged in already; the code is not good twice.
+            let bob = try Person("bob", at: deployment)
+            let other = try bob.start(bob.loginWords + ["--no-browser"])
+            let shown = try other.line(#"^ +([B-Z]{4}-[B-Z]{4})$"#)
+            try ann.ok(["login", "--approve", shown.lowercased()])
+            try other.line("Logged in at .* as ann", within: 20)
+            #expect(try ann.run(["login", "--approve", shown]).status == 4)
         }
 
         @Test("whoever asks the API for another protocol is answered as if he had not asked")
@@ -353,7 +360,7 @@ extension SystemTests {
         @Test("culvert http needs a login and nothing else; its tunnel is made and kept")
         func httpAfterLogin() throws {
             let deployment = try Deployment()
-            let ann = try Person("ann", at: deployment, ["--suffix", "example.test"])
+            let ann = try Person("ann", at: deployment)
             let origin = try Origin(in: deployment.directory)
             for _ in 0..<2 {
                 let connector = try ann.start(["http", "\(origin.port)", "--hostname", "shop"])

@@ -37,7 +37,7 @@ package struct NewAccountDocument: Codable, Sendable, Equatable {
     package var role: String?
     /// 10 when absent.
     package var maximumTunnels: Int?
-    /// When absent: `NAME.` and the edge's domain.
+    /// When absent: the edge's domain.
     package var suffixes: [String]?
 
     package init(

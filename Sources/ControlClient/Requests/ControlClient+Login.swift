@@ -15,6 +15,14 @@ extension ControlClient {
         _ = try await self.send(.DELETE, ["sessions", "current"])
     }
 
+    /// Lets a device in as the account that asks, by the code that the device shows.
+    ///
+    /// - Throws: a problem `unknown` when no device that waits shows it.
+    package func approveDevice(_ userCode: String) async throws(ControlClientError) {
+        let approval = DeviceApprovalDocument(userCode: userCode, approve: true)
+        _ = try await self.send(.POST, ["device", "approval"], body: Self.json(approval))
+    }
+
     /// Logs in as a person lets this device in, at a browser (RFC 8628).
     ///
     /// `show` is called once, with what to show the person; the edge is then asked until the person has

@@ -30,7 +30,8 @@ package final class ControlServer: Sendable {
             control: control,
             policy: ControlPolicy(
                 reserved: [settings.connect, settings.control],
-                declared: settings.declared
+                declared: settings.declared,
+                shared: settings.domain.map { [$0] } ?? []
             ),
             settings: settings,
             presence: presence,

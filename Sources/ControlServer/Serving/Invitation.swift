@@ -34,10 +34,9 @@ package struct Invitation: Sendable {
         var suffixes: [NormalizedHost] = []
         if let asked = document.suffixes {
             for text in asked { suffixes.append(try NormalizedHost(asked: text)) }
-        } else if let domain = settings.domain,
-            let own = try? NormalizedHost("\(document.name.lowercased()).\(domain.name)")
-        {
-            suffixes = [own]
+        } else if let domain = settings.domain {
+            // What the usual wildcard certificate covers.
+            suffixes = [domain]
         }
         self.init(
             to: Account(

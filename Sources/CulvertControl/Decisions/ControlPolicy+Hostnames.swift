@@ -74,6 +74,9 @@ extension ControlPolicy {
             )
         }
         guard owner.role != .admin else { return }
+        guard pattern.kind != .suffix(host) || !self.shared.contains(host) else {
+            throw ControlError(.forbidden, "only an admin's tunnel can have \(pattern)")
+        }
         guard owner.suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
             let granted = owner.suffixes.map(\.name).joined(separator: ", ")
             throw ControlError(

@@ -8,10 +8,18 @@ package struct ControlPolicy: Sendable {
     package var reserved: [NormalizedHost]
     /// Hostnames that the configuration file gives away.
     package var declared: [HostPattern]
+    /// Suffixes below which many accounts have names, such as the edge's domain: only an admin's tunnel can have
+    /// the wildcard over one, which would take every name that nobody has yet.
+    package var shared: [NormalizedHost]
 
-    package init(reserved: [NormalizedHost], declared: [HostPattern] = []) {
+    package init(
+        reserved: [NormalizedHost],
+        declared: [HostPattern] = [],
+        shared: [NormalizedHost] = []
+    ) {
         self.reserved = reserved
         self.declared = declared
+        self.shared = shared
     }
 
     /// Who asks for something, and when.

@@ -65,7 +65,7 @@ struct AccountCommand: AsyncParsableCommand {
         @Option(
             name: .customLong("suffix"),
             help:
-                "It may have hostnames below this; may be given several times. NAME.DOMAIN if not."
+                "It may have hostnames below this; may be given several times. Anything below the domain if not."
         )
         var suffixes: [String] = []
 

@@ -13,11 +13,12 @@ struct LoginCommand: AsyncParsableCommand {
             Shows a URL and a short code: open the one in any browser, where you are let in as the \
             account that you are logged in as there. With an enrolment code (cve_…), which an admin \
             hands out, no browser is needed; in $CULVERT_ENROLMENT or on standard input it stays out \
-            of `ps`.
+            of `ps`. Whoever is logged in may also let a machine in that shows its code, with --approve.
 
             Examples:
               culvert login https://edge.example.com
               culvert login edge.example.com --token - < code.txt
+              culvert login --approve WDJB-MJHT
             """
     )
 
@@ -33,12 +34,28 @@ struct LoginCommand: AsyncParsableCommand {
     @Option(help: "HOST:PORT to dial instead of where the edge's name leads.")
     var edgeAddress: String?
 
+    @Option(help: "Let another machine in, which shows this code, as the account logged in here.")
+    var approve: String?
+
     @Flag(help: "Do not open a browser.")
     var noBrowser = false
 
     @OptionGroup var output: OutputOption
 
+    func validate() throws {
+        guard self.approve == nil || (self.edge ?? self.token ?? self.caFile) == nil else {
+            throw ValidationError(
+                "--approve goes with the edge that is logged in to, and nothing else."
+            )
+        }
+    }
+
     func run() async throws {
+        if let approve {
+            let session = try LoggedIn()
+            try await session.withClient { try await $0.approveDevice(approve) }
+            return print("Let in as \(printable(session.login.account)).")
+        }
         let directory = ConfigurationDirectory.usual
         // One that cannot be read is about to be replaced.
         let before = (try? Login(in: directory)).flatMap { $0 }
