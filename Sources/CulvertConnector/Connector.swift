@@ -59,12 +59,7 @@ package final class Connector: Sendable {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
         self.logger = logger
-        for rule in options.rules.rules where rule.isUnboundedBastion {
-            logger.warning(
-                "A bastion without ipRules: whoever may visit it reaches all that this machine does",
-                metadata: ["hostname": "\(rule.hostname?.description ?? "*")"]
-            )
-        }
+        Self.warn(of: options.rules, logger)
         self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,
@@ -81,6 +76,22 @@ package final class Connector: Sendable {
             onState: onState
         )
         self.endpoint.start()
+    }
+
+    private static func warn(of rules: IngressRules, _ logger: Logger) {
+        for rule in rules.rules where rule.isUnboundedBastion {
+            logger.warning(
+                "A bastion without ipRules: whoever may visit it reaches all that this machine does",
+                metadata: ["hostname": "\(rule.hostname?.description ?? "*")"]
+            )
+        }
+    }
+
+    /// Has requests that come from now on go where `rules` say; those under way go on, and an origin
+    /// whose rule is the same keeps its connections.
+    package func replace(_ rules: IngressRules) {
+        Self.warn(of: rules, self.logger)
+        self.intake.replace(rules)
     }
 
     /// Serves until the task is cancelled, or the edge refuses for good.

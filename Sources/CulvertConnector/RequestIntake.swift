@@ -1,5 +1,6 @@
 internal import HTTPSemantics
 internal import NIOCore
+internal import Synchronization
 internal import TunnelLink
 internal import TunnelWire
 
@@ -11,9 +12,7 @@ internal import TunnelWire
 /// Any thread makes it; each loop's part is made on that loop when its first stream comes.
 final class RequestIntake: StreamAcceptor {
     private let loops: [NIOLoopBoundBox<LoopIntake?>]
-    private let rules: IngressRules
-    /// Beside the rules, in their order.
-    private let targets: [OriginTarget]
+    private let routes: Mutex<OriginRoutes>
     private let tls = OriginTLSContexts()
     private let onRecord: @Sendable (ExchangeRecord) -> Void
 
@@ -22,18 +21,20 @@ final class RequestIntake: StreamAcceptor {
         rules: IngressRules,
         onRecord: @escaping @Sendable (ExchangeRecord) -> Void
     ) {
-        self.rules = rules
+        self.routes = Mutex(OriginRoutes(rules))
         self.onRecord = onRecord
-        self.targets = rules.rules.map {
-            OriginTarget(
-                service: $0.service,
-                options: $0.originRequest,
-                hostname: $0.hostname?.description ?? "*"
-            )
-        }
         self.loops = group.makeIterator().map {
             NIOLoopBoundBox.makeEmptyBox(valueType: LoopIntake.self, eventLoop: $0)
         }
+    }
+
+    /// Has requests that come from now on go where `rules` say; those under way go on.
+    func replace(_ rules: IngressRules) {
+        let routes = self.routes.withLock { routes in
+            routes = OriginRoutes(rules, after: routes)
+            return routes
+        }
+        for box in self.loops { box.eventLoop.execute { box.value?.routes = routes } }
     }
 
     func accept(_ stream: TunnelStream) {
@@ -51,30 +52,56 @@ final class RequestIntake: StreamAcceptor {
             loopCount: self.loops.count,
             onRecord: self.onRecord
         )
-        let made = LoopIntake(rules: self.rules, targets: self.targets, dispatcher: dispatcher)
+        let made = LoopIntake(routes: self.routes.withLock { $0 }, dispatcher: dispatcher)
         box.value = made
         return made
     }
 }
 
-/// The intake of one event loop: the delegate of streams whose request has not come yet.
-private final class LoopIntake: TunnelStreamDelegate {
-    private let rules: IngressRules
+/// The rules, and the origin of each.
+private struct OriginRoutes: Sendable {
+    let rules: IngressRules
     /// Beside the rules, in their order.
     private let targets: [OriginTarget]
+
+    /// A rule's origin that `former` has already stays the same, and keeps its connections.
+    init(_ rules: IngressRules, after former: OriginRoutes? = nil) {
+        self.rules = rules
+        var known = former?.targets ?? []
+        self.targets = rules.rules.map { rule in
+            let hostname = rule.hostname?.description ?? "*"
+            let place = known.firstIndex {
+                $0.service == rule.service && $0.options == rule.originRequest
+                    && $0.hostname == hostname
+            }
+            return place.map { known.remove(at: $0) }
+                ?? OriginTarget(
+                    service: rule.service,
+                    options: rule.originRequest,
+                    hostname: hostname
+                )
+        }
+    }
+
+    func target(of head: RequestHead) -> OriginTarget {
+        let host = try? NormalizedAuthority(head.authority).host
+        return self.targets[self.rules.match(host: host, path: head.path).index]
+    }
+}
+
+/// The intake of one event loop: the delegate of streams whose request has not come yet.
+private final class LoopIntake: TunnelStreamDelegate {
+    var routes: OriginRoutes
     private let dispatcher: OriginDispatcher
 
-    init(rules: IngressRules, targets: [OriginTarget], dispatcher: OriginDispatcher) {
-        self.rules = rules
-        self.targets = targets
+    init(routes: OriginRoutes, dispatcher: OriginDispatcher) {
+        self.routes = routes
         self.dispatcher = dispatcher
     }
 
     func received(_ part: StreamPart, on stream: TunnelStream) {
         guard case .request(let head) = part else { return stream.reset(.streamProtocolError) }
-        let host = try? NormalizedAuthority(head.authority).host
-        let match = self.rules.match(host: host, path: head.path)
-        self.dispatcher.begin(stream, head: head, target: self.targets[match.index])
+        self.dispatcher.begin(stream, head: head, target: self.routes.target(of: head))
     }
 
     func receivedAll(on stream: TunnelStream) {}

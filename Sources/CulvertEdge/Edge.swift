@@ -122,6 +122,15 @@ package final class Edge: Sendable {
         metrics.observe(visitors: self.visitors, directory: self.tunnels.directory)
     }
 
+    /// Takes over what of a configuration can change while the edge runs: the tunnels that it declares.
+    ///
+    /// - Returns: the keys that differ besides, and count from the next start on.
+    /// - Throws: `RouteTableError` when two tunnels have the same hostname; nothing is changed then.
+    package func reload(_ fresh: EdgeConfiguration) throws -> [String] {
+        try self.tunnels.replaceDeclared(fresh.tunnels, self.endpoint)
+        return fresh.keysThatDiffer(from: self.configuration)
+    }
+
     /// Keeps what changes with time up to date (certificate files, tunnels of the store) until the
     /// task is cancelled.
     package func maintain() async {
@@ -227,7 +236,7 @@ extension ControlServer {
                 connect: configuration.connect,
                 control: host,
                 domain: configuration.domain,
-                declared: configuration.tunnels.flatMap(\.hostnames),
+                declared: { tunnels.declaredHostnames },
                 port: port
             ),
             presence: EdgePresence(

@@ -26,7 +26,9 @@ struct EdgeRunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Run an edge with a configuration file.",
         discussion: """
-            The file is described in conf/edge.yml. SIGTERM lets requests under way end, for the \
+            The file is described in conf/edge.yml. It is read again at SIGHUP, and when it changes: the \
+            tunnels it declares change at once, the rest at the next start; a file with a mistake is \
+            reported and changes nothing. SIGTERM lets requests under way end, for the \
             grace period at most; a second one ends at once.
             """
     )
@@ -57,9 +59,27 @@ struct EdgeRunCommand: AsyncParsableCommand {
         )
         try await Service.run(
             until: signals,
-            serve: { await edge.maintain() },
+            serve: {
+                await withDiscardingTaskGroup { group in
+                    group.addTask { await edge.maintain() }
+                    group.addTask { await Self.watch(self.config, edge, logger) }
+                }
+            },
             drain: { await edge.drain() }
         )
+    }
+
+    /// Reads the file again when it changes; what it has that is wrong is logged, and changes nothing.
+    private static func watch(_ file: String, _ edge: Edge, _ logger: Logger) async {
+        await ConfigurationWatch(file: file, logger: logger).run {
+            let later = try edge.reload(try EdgeConfiguration.load(file: file))
+            logger.info("Read the configuration again", metadata: ["file": "\(file)"])
+            guard !later.isEmpty else { return }
+            logger.notice(
+                "Some of it counts from the next start on",
+                metadata: ["keys": "\(later.joined(separator: ", "))"]
+            )
+        }
     }
 }
 

@@ -85,7 +85,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
             connect: configuration.connect,
             control: host,
             domain: configuration.domain,
-            declared: configuration.tunnels.flatMap(\.hostnames),
+            declared: { configuration.tunnels.flatMap(\.hostnames) },
             port: { port == 0 ? 443 : port }
         )
         let control: Control
@@ -108,11 +108,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
 
     private func invite(_ control: Control, _ settings: ControlSettings) async throws -> Invitation
     {
-        let policy = ControlPolicy(
-            reserved: [settings.connect, settings.control],
-            declared: settings.declared,
-            shared: settings.domain.map { [$0] } ?? []
-        )
+        let policy = settings.policy
         let request = ControlPolicy.Request(.operator, at: Date())
         do {
             guard let account = await control.registry.account(named: self.name) else {

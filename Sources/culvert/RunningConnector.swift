@@ -91,13 +91,15 @@ func connectorOptions(
     }
 }
 
-/// Runs a connector until it is told to stop, or the edge refuses it for good.
+/// Runs a connector until it is told to stop, or the edge refuses it for good. The rules of `file` are taken
+/// over when it changes.
 ///
 /// - Throws: `Failure` with the edge's words.
 func runConnector(
     _ options: Connector.Options,
     configuration: ConnectorConfiguration,
     logger: Logger,
+    watching file: String? = nil,
     onState: @escaping @Sendable (ConnectorState) -> Void,
     onRecord: @escaping @Sendable (ExchangeRecord) -> Void
 ) async throws {
@@ -129,11 +131,41 @@ func runConnector(
     do {
         try await Service.run(
             until: signals,
-            serve: { try await connector.run() },
+            serve: {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await connector.run() }
+                    if let file {
+                        group.addTask { await connector.follow(file, logger) }
+                    }
+                    // The edge's refusal ends both.
+                    try await group.next()
+                    group.cancelAll()
+                }
+            },
             drain: { await connector.drain(grace: configuration.gracePeriod) }
         )
     } catch let refusal as Refusal {
         throw Failure("The edge refuses this connector: \(refusal.message)")
+    }
+}
+
+extension Connector {
+    /// Takes over the rules of a configuration file when it changes, until the task is cancelled.
+    fileprivate func follow(_ file: String, _ logger: Logger) async {
+        // What options have overridden is not the file's to change.
+        let running = try? ConnectorConfiguration.load(file: file)
+        await ConfigurationWatch(file: file, logger: logger).run {
+            let fresh = try ConnectorConfiguration.load(file: file)
+            for notice in fresh.notices { logger.notice("\(notice)") }
+            self.replace(fresh.ingress)
+            logger.info("Read the configuration again", metadata: ["file": "\(file)"])
+            let later = running.map { fresh.keysThatDiffer(from: $0) } ?? []
+            guard !later.isEmpty else { return }
+            logger.notice(
+                "Some of it counts from the next start on",
+                metadata: ["keys": "\(later.joined(separator: ", "))"]
+            )
+        }
     }
 }
 

@@ -84,12 +84,13 @@ import Testing
             )
             let store = try SQLiteStore(file: self.folder.appendingPathComponent("edge.db").path)
             self.control = try await Control(store: store)
+            let declared = try HostPattern("declared.example.test")
             self.settings = ControlSettings(
                 agent: "culvert/test",
                 connect: try NormalizedHost("connect.example.test"),
                 control: try NormalizedHost("edge.example.test"),
                 domain: try NormalizedHost("example.test"),
-                declared: [try HostPattern("declared.example.test")],
+                declared: { [declared] },
                 port: { 8443 }
             )
             let time = TestClock()

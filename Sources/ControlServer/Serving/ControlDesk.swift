@@ -7,12 +7,13 @@ internal import Logging
 /// What the routes work with: the registry to look into, and the way to change it.
 struct ControlDesk: Sendable {
     let control: Control
-    let policy: ControlPolicy
     let settings: ControlSettings
     let presence: any TunnelPresence
     let devices = DeviceDesk()
     let now: @Sendable () -> Date
     let logger: Logger
+
+    var policy: ControlPolicy { self.settings.policy }
 
     /// Everything there is.
     var registry: Registry { get async { await self.control.registry } }

@@ -28,11 +28,6 @@ package final class ControlServer: Sendable {
     ) {
         let desk = ControlDesk(
             control: control,
-            policy: ControlPolicy(
-                reserved: [settings.connect, settings.control],
-                declared: settings.declared,
-                shared: settings.domain.map { [$0] } ?? []
-            ),
             settings: settings,
             presence: presence,
             now: now,

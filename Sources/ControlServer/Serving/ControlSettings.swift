@@ -1,3 +1,4 @@
+package import CulvertControl
 package import HTTPSemantics
 
 /// What a ``ControlServer`` knows of the edge around it.
@@ -9,8 +10,8 @@ package struct ControlSettings: Sendable {
     package var control: NormalizedHost
     /// Names below it are given to whoever asks; nil for none.
     package var domain: NormalizedHost?
-    /// Hostnames that the configuration file gives away.
-    package var declared: [HostPattern]
+    /// Hostnames that the configuration file gives away; called for each decision.
+    package var declared: @Sendable () -> [HostPattern]
     /// The port of all public URLs; called when one is made.
     package var port: @Sendable () -> Int
 
@@ -19,7 +20,7 @@ package struct ControlSettings: Sendable {
         connect: NormalizedHost,
         control: NormalizedHost,
         domain: NormalizedHost?,
-        declared: [HostPattern],
+        declared: @escaping @Sendable () -> [HostPattern],
         port: @escaping @Sendable () -> Int
     ) {
         self.agent = agent
@@ -28,6 +29,15 @@ package struct ControlSettings: Sendable {
         self.domain = domain
         self.declared = declared
         self.port = port
+    }
+
+    /// Who may do what, as things are now.
+    package var policy: ControlPolicy {
+        ControlPolicy(
+            reserved: [self.connect, self.control],
+            declared: self.declared(),
+            shared: self.domain.map { [$0] } ?? []
+        )
     }
 
     /// Where visitors reach a host.

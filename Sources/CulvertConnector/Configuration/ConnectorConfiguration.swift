@@ -32,6 +32,21 @@ package struct ConnectorConfiguration: Sendable, Equatable {
     /// What the file has that is fine but means nothing here.
     package var notices: [ConfigurationProblem] = []
 
+    /// The keys in which this differs from `other`, apart from `ingress` and `originRequest`, which change
+    /// while a connector runs.
+    package func keysThatDiffer(from other: ConnectorConfiguration) -> [String] {
+        let comparisons: [(String, Bool)] = [
+            ("tunnel", self.tunnel == other.tunnel),
+            ("credentials-file", self.credentialsFile == other.credentialsFile),
+            ("edge", self.edge == other.edge),
+            ("edge-address", self.edgeAddress == other.edgeAddress),
+            ("ca-file", self.caFile == other.caFile), ("metrics", self.metrics == other.metrics),
+            ("loglevel", self.logLevel == other.logLevel),
+            ("grace-period", self.gracePeriod == other.gracePeriod),
+        ]
+        return comparisons.filter { !$0.1 }.map(\.0)
+    }
+
     /// Every key at its default, and no rules: requests are answered 503.
     package init() {}
 

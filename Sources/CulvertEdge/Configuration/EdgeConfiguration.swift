@@ -33,6 +33,22 @@ package struct EdgeConfiguration: Sendable, Equatable {
     /// Everything else at its default; without a certificate added the edge does not start.
     package init(connect: NormalizedHost) { self.connect = connect }
 
+    /// The keys in which this differs from `other`, apart from `tunnels`, which change while an edge runs.
+    func keysThatDiffer(from other: EdgeConfiguration) -> [String] {
+        let comparisons: [(String, Bool)] = [
+            ("domain", self.domain == other.domain), ("connect", self.connect == other.connect),
+            ("control", self.control == other.control), ("store", self.store == other.store),
+            ("listen", self.listen == other.listen),
+            ("tls", self.certificates == other.certificates),
+            ("resume-window", self.resumeWindow == other.resumeWindow),
+            ("grace-period", self.gracePeriod == other.gracePeriod),
+            ("trusted-proxies", self.trustedProxies == other.trustedProxies),
+            ("access-log", self.accessLog == other.accessLog),
+            ("limits", self.limits == other.limits),
+        ]
+        return comparisons.filter { !$0.1 }.map(\.0)
+    }
+
     /// Where the edge listens.
     package struct Listen: Sendable, Equatable {
         /// Visitors, and connectors by their SNI.

@@ -2,6 +2,7 @@ internal import CulvertControl
 internal import Foundation
 internal import HTTPSemantics
 internal import Logging
+internal import Synchronization
 internal import TunnelLink
 internal import TunnelSession
 internal import TunnelWire
@@ -22,15 +23,21 @@ final class EdgeTunnels: Sendable {
     let directory: TunnelDirectory
     /// Nil without a store.
     let control: Control?
-    private let declared: [DeclaredTunnel]
+    /// What the directory is merged of; held while it is.
+    private let sources: Mutex<Sources>
     private let logger: Logger
+
+    private struct Sources {
+        var declared: [DeclaredTunnel]
+        var registry = Registry.empty
+    }
 
     /// Opens the store, if there is one, and fills the directory.
     ///
     /// - Throws: `StoreError.unavailable`; `RouteTableError` when two declared tunnels have the same
     ///   hostname.
     init(_ configuration: EdgeConfiguration, logger: Logger) async throws {
-        self.declared = configuration.tunnels
+        self.sources = Mutex(Sources(declared: configuration.tunnels))
         self.logger = logger
         self.directory = TunnelDirectory(
             domain: configuration.domain,
@@ -41,7 +48,24 @@ final class EdgeTunnels: Sendable {
         } else {
             self.control = nil
         }
-        try self.fill(await self.control?.registry ?? .empty)
+        let registry = await self.control?.registry ?? .empty
+        try self.fill { $0.registry = registry }
+    }
+
+    /// What the configuration declares now.
+    var declaredHostnames: [HostPattern] {
+        self.sources.withLock { $0.declared.flatMap(\.hostnames) }
+    }
+
+    /// Has the configuration declare other tunnels; sessions of those that are gone end.
+    ///
+    /// - Throws: `RouteTableError` when two have the same hostname; nothing is changed then.
+    func replaceDeclared(
+        _ tunnels: [DeclaredTunnel],
+        _ endpoint: EdgeEndpoint
+    ) throws(RouteTableError) {
+        try self.fill { $0.declared = tunnels }
+        self.endSessions(endpoint)
     }
 
     /// Follows the store and the clock until the task is cancelled.
@@ -52,7 +76,7 @@ final class EdgeTunnels: Sendable {
             group.addTask {
                 for await registry in await control.registries() {
                     do {
-                        try self.fill(registry)
+                        try self.fill { $0.registry = registry }
                     } catch {
                         self.logger.error("Tunnels of the store are not served: \(error)")
                     }
@@ -76,9 +100,15 @@ final class EdgeTunnels: Sendable {
         }
     }
 
-    private func fill(_ registry: Registry) throws(RouteTableError) {
-        let (tunnels, shadowed) = ServedTunnel.merge(self.declared, registry)
-        try self.directory.replace(tunnels)
+    private func fill(_ change: (inout Sources) -> Void) throws(RouteTableError) {
+        let shadowed = try self.sources.withLock { sources throws(RouteTableError) in
+            var next = sources
+            change(&next)
+            let (tunnels, shadowed) = ServedTunnel.merge(next.declared, next.registry)
+            try self.directory.replace(tunnels)
+            sources = next
+            return shadowed
+        }
         guard let first = shadowed.first else { return }
         self.logger.warning(
             "Hostnames of the store are not served: the configuration file gives them away",

@@ -8,6 +8,8 @@ struct ConnectorPlan {
     private(set) var options: Connector.Options
     /// What is fine but worth knowing.
     private(set) var notices: [String]
+    /// The file whose rules it runs; nil when they are from elsewhere.
+    private(set) var rulesFile: String?
 
     /// Looks through what the command line, the environment and the files say; asks no network.
     ///
@@ -33,6 +35,7 @@ struct ConnectorPlan {
             configuration.edgeAddress = try dialAddress(address)
         }
         self.notices = try draft.route(&configuration)
+        self.rulesFile = url == nil ? draft.file?.path : nil
         if let key {
             self.options = try connectorOptions(
                 configuration,

@@ -18,6 +18,8 @@ struct TunnelRunCommand: AsyncParsableCommand {
             file is described in conf/config.yml; one of cloudflared's works with `edge:` added, or \
             with credentials that say where the edge is.
 
+            The file is read again at SIGHUP, and when it changes: the rules change at once, nothing under \
+            way is cut, and a file with a mistake is reported and changes nothing. \
             SIGTERM lets requests under way end, for the grace period at most; a second one ends at \
             once.
 
@@ -52,6 +54,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
             plan.options,
             configuration: plan.configuration,
             logger: logger,
+            watching: plan.rulesFile,
             onState: { _ in },
             onRecord: { record in
                 logger.debug(

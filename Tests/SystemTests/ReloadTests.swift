@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+extension SystemTests {
+    /// Configuration files that change under running processes.
+    @Suite struct Reload {
+        private func write(_ rules: String, to file: String) throws {
+            let url = URL(fileURLWithPath: file)
+            let text = try String(contentsOf: url, encoding: .utf8)
+            let head = text.components(separatedBy: "ingress:")[0]
+            try Data("\(head)ingress:\n\(rules)\n".utf8).write(to: url, options: .atomic)
+        }
+
+        @Test("a connector's rules change at once, a bad file changes nothing, and nothing is cut")
+        func connector() throws {
+            let deployment = try Deployment()
+            let origin = try Origin(in: deployment.directory)
+            let all = "http://127.0.0.1:\(origin.port)"
+            let connector = try deployment.startConnector(
+                ingress: ["{hostname: app.example.test, service: '\(all)'}"]
+            )
+            let name = try #require(
+                try FileManager.default.contentsOfDirectory(atPath: deployment.directory.path)
+                    .first { $0.hasPrefix("config-") }
+            )
+            let file = deployment.directory.file(name)
+            let stream = try deployment.beginCurl("/ticks/60?pause=0.1")
+            #expect(try deployment.curl("/status/201").status == 201)
+            // Written anew: noticed by itself.
+            try self.write(
+                "  - {hostname: app.example.test, path: ^/new, service: 'http_status:418'}\n"
+                    + "  - {service: '\(all)'}",
+                to: file
+            )
+            try connector.line("Read the configuration again")
+            #expect(try deployment.curl("/new").status == 418)
+            #expect(try deployment.curl("/status/202").status == 202)
+            // With a mistake: told with file and line, and the rules stay.
+            try self.write("  - {service: 'nonsense://x'}", to: file)
+            let complaint = try connector.line("The configuration stays as it was.*")
+            #expect(connector.said.contains(name) && !complaint.isEmpty)
+            #expect(try deployment.curl("/new").status == 418)
+            // At a signal, too.
+            try self.write("  - {service: 'http_status:410'}", to: file)
+            connector.signal(SIGHUP)
+            try connector.line("Read the configuration again", skipping: 1)
+            #expect(try deployment.curl("/new").status == 410)
+            let whole = try stream.finish()
+            #expect(whole.exit == 0 && whole.status == 200, "\(whole.said)")
+        }
+
+        @Test("the tunnels that edge.yml declares change at once; a bad file changes nothing")
+        func edge() throws {
+            let deployment = try Deployment()
+            let origin = try Origin(in: deployment.directory)
+            let connector = try deployment.startConnector(
+                ingress: ["{service: 'http://127.0.0.1:\(origin.port)'}"].dropLast() + [
+                    "{hostname: '*.example.test', service: 'http://127.0.0.1:\(origin.port)'}"
+                ]
+            )
+            let file = deployment.directory.file("edge.yml")
+            let before = deployment.directory.text("edge.yml")
+            #expect(try deployment.curl("/", host: "new.example.test").status == 404)
+            let more = before.replacingOccurrences(
+                of: "hostnames: [app.example.test,",
+                with: "hostnames: [new.example.test, app.example.test,"
+            )
+            try Data(more.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+            try deployment.edge.line("Read the configuration again")
+            #expect(try deployment.curl("/status/201", host: "new.example.test").status == 201)
+            try Data("\(more)\nnonsense: 1\n".utf8).write(to: URL(fileURLWithPath: file))
+            try deployment.edge.line("The configuration stays as it was.*nonsense")
+            #expect(try deployment.curl("/status/202").status == 202)
+            // The tunnel is gone, and so is its connector.
+            let less = before.replacingOccurrences(of: "name: demo", with: "name: demo2")
+                .replacingOccurrences(
+                    of: try #require(before.firstMatch("(public-key: [^ \\n]+)\\n")),
+                    with: "public-key: \(try Deployment.keygen("fresh", in: deployment.directory))"
+                )
+            try Data(less.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+            deployment.edge.signal(SIGHUP)
+            try connector.line("no tunnel of this edge has this key")
+            #expect(try connector.exit() == 1)
+        }
+    }
+}
