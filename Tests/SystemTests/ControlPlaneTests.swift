@@ -8,16 +8,14 @@ extension SystemTests {
         /// Somebody with a home of his own, at an edge.
         private struct Person {
             let deployment: Deployment
-            let home: String
+            private let place: Home
+
+            var home: String { self.place.path }
 
             /// Invited and logged in.
             init(_ name: String, at deployment: Deployment, _ options: [String] = []) throws {
                 self.deployment = deployment
-                self.home = deployment.directory.file("home-\(name)")
-                try FileManager.default.createDirectory(
-                    atPath: self.home,
-                    withIntermediateDirectories: true
-                )
+                self.place = try Home(deployment.directory, named: "home-\(name)")
                 let code = try Self.invite(name, at: deployment, options)
                 let login = try self.run(self.loginWords, ["CULVERT_ENROLMENT=\(code)"])
                 try #require(login.status == 0, "\(login.errors)")
@@ -49,17 +47,8 @@ extension SystemTests {
                 ]
             }
 
-            private func words(_ arguments: [String], _ environment: [String]) -> [String] {
-                ["CULVERT_HOME=\(self.home)", "HOME=\(self.home)"] + environment
-                    + [Programs.culvert] + arguments
-            }
-
             func run(_ arguments: [String], _ environment: [String] = []) throws -> Finished {
-                try Finished(
-                    "/usr/bin/env",
-                    self.words(arguments, environment),
-                    in: self.deployment.directory
-                )
+                try self.place.run(arguments, environment)
             }
 
             /// Runs a command that has to succeed, and gives its output.
@@ -73,13 +62,7 @@ extension SystemTests {
             func start(
                 _ arguments: [String],
                 _ environment: [String] = []
-            ) throws -> ManagedProcess {
-                try ManagedProcess(
-                    "/usr/bin/env",
-                    self.words(arguments, environment),
-                    in: self.deployment.directory
-                )
-            }
+            ) throws -> ManagedProcess { try self.place.start(arguments, environment) }
 
             /// A connector of a tunnel, connected.
             func connect(_ words: [String], to origin: Origin) throws -> ManagedProcess {

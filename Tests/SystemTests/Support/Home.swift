@@ -3,13 +3,14 @@ import Foundation
 /// `culvert`, with a home of its own.
 struct Home {
     let directory: TemporaryDirectory
-    var path: String { self.directory.file("home") }
+    let path: String
 
     /// A new one, empty.
-    init(_ directory: TemporaryDirectory) throws {
+    init(_ directory: TemporaryDirectory, named name: String = "home") throws {
         self.directory = directory
+        self.path = directory.file(name)
         try FileManager.default.createDirectory(
-            atPath: directory.file("home"),
+            atPath: self.path,
             withIntermediateDirectories: true
         )
     }
