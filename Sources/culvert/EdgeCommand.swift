@@ -37,6 +37,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
         let signals = await Service.trapSignals()
         let configuration: EdgeConfiguration
         do {
@@ -55,10 +56,18 @@ struct EdgeRunCommand: AsyncParsableCommand {
                 "metrics": "\(edge.addresses.metrics.map { "\($0)" } ?? "off")",
             ]
         )
+        let address = HostPort(
+            host: edge.addresses.https.ipAddress ?? configuration.listen.https.host,
+            port: edge.addresses.https.port ?? configuration.listen.https.port
+        )
+        manager.ready("Listening on \(address)")
         try await Service.run(
             until: signals,
             serve: { await edge.maintain() },
-            drain: { await edge.drain() }
+            drain: { [grace = configuration.gracePeriod] in
+                manager.stopping(grace: grace)
+                await edge.drain()
+            }
         )
     }
 }
