@@ -63,6 +63,8 @@ struct ServiceUnit {
             "[Service]", "Type=notify", "ExecStart=\(words)", "Restart=always", "RestartSec=5",
             "# A wrong command line or file is as wrong the next time.",
             "RestartPreventExitStatus=64", "WatchdogSec=30",
+            "# The usual SIGABRT is caught by Swift's backtraces, which let a program go on.",
+            "WatchdogSignal=SIGKILL",
             "# The grace period and a little more.",
             "TimeoutStopSec=\(stop.components.seconds)", "DynamicUser=yes",
         ]
@@ -72,6 +74,8 @@ struct ServiceUnit {
         if !self.groups.isEmpty {
             lines.append("SupplementaryGroups=\(self.groups.joined(separator: " "))")
         }
+        lines.append("# Its threads may not have a higher priority; that is no news for the log.")
+        lines.append("Environment=LIBDISPATCH_LOG=NO")
         if self.role == .edge {
             lines.append("# `store:` of the configuration file is in here: \(self.stateDirectory).")
             lines += ["StateDirectory=\(self.state)", "StateDirectoryMode=0700"]
