@@ -105,6 +105,18 @@ extension SystemTests {
             let verified = try machine.verify(Self.connectorUnit)
             #expect(verified.status == 0 && verified.errors.isEmpty, "\(verified.errors)")
 
+            try machine.directory.write("{}", to: "root/etc/culvert/demo.json")
+            let credentials = ["install", "--force", "--cred-file", "/etc/culvert/demo.json"]
+            #expect(try machine.culvert(credentials).status == 0)
+            let loaded = machine.directory.text("root" + Self.connectorUnit)
+            #expect(loaded.contains("LoadCredential=credentials.json:/etc/culvert/demo.json\n"))
+            #expect(loaded.contains("--cred-file %d/credentials.json\n"))
+            #expect(
+                !FileManager.default.fileExists(
+                    atPath: machine.path("/etc/culvert/connector.token")
+                )
+            )
+
             let gone = try machine.culvert(["uninstall"])
             #expect(gone.status == 0, "\(gone.errors)")
             let left = FileManager.default.subpaths(atPath: machine.path("")) ?? []

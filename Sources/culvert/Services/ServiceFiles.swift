@@ -35,7 +35,7 @@ struct ServiceFiles {
         }
     }
 
-    /// Writes the unit with mode 0644 and the token, if there is one, with 0600.
+    /// Writes the unit with mode 0644 and the token with 0600; without one, none is left there.
     ///
     /// - Throws: `Failure`; the token is not left behind without its unit.
     func write(_ unit: ServiceUnit, token: String?, replacing: Bool) throws {
@@ -54,6 +54,9 @@ struct ServiceFiles {
                     to: self.here(self.tokenFile),
                     replacing: replacing
                 )
+            } else {
+                // Of the service that is replaced, which nobody needs any more.
+                try PrivateFile.remove(self.here(self.tokenFile))
             }
             let file = self.here(self.unitFile)
             do {

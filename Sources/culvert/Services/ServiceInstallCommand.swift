@@ -99,8 +99,8 @@ struct ServiceInstallCommand: ParsableCommand {
         try files.write(plan.unit, token: plan.token, replacing: self.force)
         for notice in plan.notices { note(notice) }
         guard starts else { return note("Wrote \(files.existing.joined(separator: ", ")).") }
-        try Systemd.start(files.name)
-        note("\(files.name.unit) runs, now and at each boot: \(Systemd.status(of: files.name))")
+        let status = try Systemd.start(files.name)
+        note("\(files.name.unit) runs, now and at each boot: \(status)")
         note("Its log: journalctl -u \(files.name.unit)")
     }
 

@@ -26,27 +26,32 @@ enum Systemd {
         }
     }
 
-    /// Has systemd read its units again and start one, now and at each boot; waits until it is up.
+    /// Has systemd read its units again and start one, now and at each boot; waits until it is up, and a
+    /// connector up to 10 s for its connection.
     ///
+    /// - Returns: what the service says of itself.
     /// - Throws: `Failure` with the last lines of its log.
-    static func start(_ name: ServiceName) throws {
+    static func start(_ name: ServiceName) throws -> String {
         try self.call(["daemon-reload"])
         try self.call(["enable", "--quiet", name.unit])
         // Also when it runs already, with what was there before.
-        guard ChildProgram.run("systemctl", ["restart", name.unit]), self.isActive(name) else {
+        let isUp = ChildProgram.run("systemctl", ["restart", name.unit])
+        let status = isUp ? self.status(of: name) : ""
+        // One that the edge refuses is up for a moment.
+        guard isUp, !status.hasPrefix("Refused"), self.isActive(name) else {
             throw Failure(
                 """
-                \(name.unit) does not start. Its last words:
+                \(name.unit) does not stay up. Its last words:
                 \(self.log(of: name))
                 It is installed, and systemd goes on trying: `systemctl status \(name.unit)` says how \
                 it stands; `culvert service uninstall --name \(name.text)` removes it.
                 """
             )
         }
+        return status
     }
 
-    /// Waits up to 10 s for a connector's connection, and gives what the service says of itself.
-    static func status(of name: ServiceName) -> String {
+    private static func status(of name: ServiceName) -> String {
         let end = ContinuousClock.now + .seconds(10)
         while true {
             let text = self.output("systemctl", ["show", "-P", "StatusText", name.unit])
