@@ -39,6 +39,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
         let signals = await Service.trapSignals()
         let configuration: EdgeConfiguration
         do {
@@ -57,6 +58,11 @@ struct EdgeRunCommand: AsyncParsableCommand {
                 "metrics": "\(edge.addresses.metrics.map { "\($0)" } ?? "off")",
             ]
         )
+        let address = HostPort(
+            host: edge.addresses.https.ipAddress ?? configuration.listen.https.host,
+            port: edge.addresses.https.port ?? configuration.listen.https.port
+        )
+        manager.ready("Listening on \(address)")
         try await Service.run(
             until: signals,
             serve: {
@@ -65,7 +71,10 @@ struct EdgeRunCommand: AsyncParsableCommand {
                     group.addTask { await Self.watch(self.config, edge, logger) }
                 }
             },
-            drain: { await edge.drain() }
+            drain: { [grace = configuration.gracePeriod] in
+                manager.stopping(grace: grace)
+                await edge.drain()
+            }
         )
     }
 

@@ -103,8 +103,10 @@ func runConnector(
     onState: @escaping @Sendable (ConnectorState) -> Void,
     onRecord: @escaping @Sendable (ExchangeRecord) -> Void
 ) async throws {
+    let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
     let signals = await Service.trapSignals()
     let connector: Connector
+    let edge = HostPort(host: options.edge.dialHost, port: Int(options.edge.dialPort))
     let status = ConnectorStatus()
     do {
         connector = try Connector(
@@ -113,6 +115,7 @@ func runConnector(
             logger: logger,
             onState: { state in
                 status.note(state)
+                manager.show(state, edge: edge)
                 onState(state)
             },
             onRecord: { record in
@@ -126,6 +129,8 @@ func runConnector(
     } catch {
         throw Failure("\(error)")
     }
+    // Before there is a connection: a network that is not there yet is no reason to be killed.
+    manager.ready("Dialling \(edge)")
     // However it ends: the transport's thread must not outlive what the process's exit takes down.
     defer { connector.stop() }
     do {
@@ -142,7 +147,10 @@ func runConnector(
                     group.cancelAll()
                 }
             },
-            drain: { await connector.drain(grace: configuration.gracePeriod) }
+            drain: {
+                manager.stopping(grace: configuration.gracePeriod)
+                await connector.drain(grace: configuration.gracePeriod)
+            }
         )
     } catch let refusal as Refusal {
         throw Failure("The edge refuses this connector: \(refusal.message)")

@@ -125,7 +125,8 @@ import Testing
             ("{", "no JSON object"), (#"{"name":"x"}"#, "public_key is missing"),
             (#"{"name":1,"public_key":"x"}"#, "name is of another kind"),
             (#"{"name":"x","public_key":"x"}"#, "Ed25519"), ("[]", "the body"),
-            (#"{"name":"a b","public_key":"\#(Bodies.key(1))"}"#, "is no name"), ("", "no JSON object"),
+            (#"{"name":"a b","public_key":"\#(Bodies.key(1))"}"#, "is no name"),
+            ("", "no JSON object"),
         ]
     )
     func badBodiesAreSaidToBe(body: String, words: String) async throws {

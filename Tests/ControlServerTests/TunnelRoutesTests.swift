@@ -2,6 +2,7 @@ import ControlAPI
 import CulvertControl
 import Foundation
 import HTTPSemantics
+import Synchronization
 import Testing
 
 @testable import ControlServer

@@ -22,7 +22,8 @@ extension SystemTests {
                 "tunnel config set", "tunnel config edit", "account", "account show",
                 "account list", "account create", "account change", "account invite",
                 "account delete", "audit", "access", "access tcp", "access ssh",
-                "access ssh-config", "edge invite", "edge backup",
+                "access ssh-config", "edge invite", "edge backup", "service", "service install",
+                "service uninstall",
             ]
         )
         func help(command: String) throws {

@@ -1,0 +1,161 @@
+import ConfigurationFile
+import CulvertConnector
+import CulvertEdge
+import Foundation
+
+/// What is to be installed, looked through before anything is written.
+struct ServicePlan {
+    let unit: ServiceUnit
+    /// What the token's file is to hold; nil for no such file.
+    private(set) var token: String?
+    /// What is fine but worth knowing, in sentences.
+    private(set) var notices: [String] = []
+
+    private var access: ServiceAccess
+
+    /// - Throws: `Failure` with what is missing, or wrong, or out of the service's reach.
+    init(_ command: ServiceInstallCommand, _ files: ServiceFiles) throws {
+        self.access = ServiceAccess(files)
+        let program = try Self.program(command, files)
+        if program.split(separator: "/").contains(where: { $0.hasPrefix(".build") }) {
+            self.notices.append(
+                "\(program) is in a build folder: the next build replaces what the service runs."
+            )
+        }
+        var unit: ServiceUnit
+        if command.edge {
+            unit = try Self.edge(command.edgeFile, program, files, &self.access)
+        } else {
+            let key = try command.source.readToken()
+            self.token = key?.token.text
+            unit = try Self.connector(command, program, files, &self.access, hasToken: key != nil)
+        }
+        unit.groups = self.access.groups.sorted()
+        guard !unit.command.contains(where: \.hasControlCharacters) else {
+            throw Failure("A path or URL with control characters cannot stand in a unit.")
+        }
+        self.unit = unit
+        if !command.edge, command.url == nil, command.config == nil {
+            self.notices.append(
+                "Neither --url nor --config: the rules are those of /etc/culvert/config.yml, if it is "
+                    + "there, or come from the edge."
+            )
+        }
+    }
+
+    /// The program's path, out of a service's sight or not.
+    private static func program(
+        _ command: ServiceInstallCommand,
+        _ files: ServiceFiles
+    ) throws -> String {
+        if let program = command.program { return absolutePath(program) }
+        let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        guard let own else { throw Failure("/proc is not there: say --program PATH.") }
+        for folder in ["/home", "/root", "/run/user", "/tmp", "/var/tmp"]
+        where files.isHere && own.hasPrefix(folder + "/") {
+            throw Failure(
+                """
+                \(own): a service sees nothing of \(folder). Put the program where it can stay, and run \
+                this again with it:
+                  install -m 755 \(own) /usr/local/bin/culvert
+                """
+            )
+        }
+        return own
+    }
+
+    private static func connector(
+        _ command: ServiceInstallCommand,
+        _ program: String,
+        _ files: ServiceFiles,
+        _ access: inout ServiceAccess,
+        hasToken: Bool
+    ) throws -> ServiceUnit {
+        var words: [ServiceUnit.Word] = [program, "tunnel", "run"].map { .plain($0) }
+        var secrets: [(name: String, file: String)] = []
+        var grace: Duration = .seconds(30)
+        var credentials = command.source.credentialsFile.map(absolutePath)
+        if let config = command.config.map(absolutePath) {
+            let read = try loadConnectorConfiguration(files.here(config))
+            try access.admit(config)
+            if let file = read.caFile { try access.admit(files.there(file)) }
+            if !hasToken, credentials == nil {
+                credentials = read.credentialsFile.map(files.there)
+            }
+            grace = read.gracePeriod
+            words += [.plain("--config"), .plain(config)]
+        }
+        if hasToken {
+            secrets.append(("token", files.tokenFile))
+            words += [.plain("--token-file"), .secret("token")]
+        } else if let credentials {
+            guard FileManager.default.isReadableFile(atPath: files.here(credentials)) else {
+                throw Failure("\(files.here(credentials)) cannot be read.")
+            }
+            secrets.append(("credentials.json", credentials))
+            words += [.plain("--cred-file"), .secret("credentials.json")]
+        } else {
+            throw Failure(
+                "Whose tunnel? Give a token, of `culvert tunnel token NAME`, --cred-file FILE, or "
+                    + "--config FILE with `credentials-file`."
+            )
+        }
+        if let file = command.source.caFile.map(absolutePath) {
+            try access.admit(file)
+            words += [.plain("--ca-file"), .plain(file)]
+        }
+        if let address = command.source.edgeAddress {
+            _ = try dialAddress(address)
+            words += [.plain("--edge-address"), .plain(address)]
+        }
+        if let url = command.url {
+            do {
+                _ = try OriginService(legacyURL: url)
+            } catch {
+                throw Failure("--url: \(error.message)")
+            }
+            words += [.plain("--url"), .plain(url)]
+        }
+        return ServiceUnit(
+            name: files.name,
+            role: .connector,
+            command: words,
+            secrets: secrets,
+            grace: grace
+        )
+    }
+
+    private static func edge(
+        _ file: String,
+        _ program: String,
+        _ files: ServiceFiles,
+        _ access: inout ServiceAccess
+    ) throws -> ServiceUnit {
+        var unit = ServiceUnit(
+            name: files.name,
+            role: .edge,
+            command: [program, "edge", "run", "--config", file].map { .plain($0) }
+        )
+        let configuration: EdgeConfiguration
+        do {
+            configuration = try EdgeConfiguration.load(file: files.here(file))
+        } catch {
+            throw Failure("\(error)")
+        }
+        unit.grace = configuration.gracePeriod
+        if let store = configuration.store, !store.hasPrefix(unit.stateDirectory + "/") {
+            throw Failure(
+                """
+                \(file): the service can write below \(unit.stateDirectory) only, and the store is \
+                \(files.there(store)). Say `store: \(unit.stateDirectory)/edge.db`, or `store: off`.
+                """
+            )
+        }
+        try access.admit(file)
+        for pair in configuration.certificates {
+            try access.admit(files.there(pair.certificate))
+            try access.admit(files.there(pair.key))
+        }
+        return unit
+    }
+}
