@@ -12,8 +12,7 @@ struct ServiceAccess {
     ///
     /// - Throws: `Failure` with the file or folder in the way and what to do about it.
     mutating func admit(_ file: String) throws {
-        for folder in ["/home", "/root", "/run/user", "/tmp", "/var/tmp"]
-        where self.files.isHere && file.hasPrefix(folder + "/") {
+        if let folder = self.hiddenFolder(of: file) {
             throw Failure(
                 "\(file): a service sees nothing of \(folder). Move it, to /etc/culvert for example."
             )
@@ -27,6 +26,13 @@ struct ServiceAccess {
                 try self.admit(folder.path, needs: S_IXOTH)
                 folder.deleteLastPathComponent()
             }
+        }
+    }
+
+    /// The folder that no service sees, ProtectHome and PrivateTmp being set, if the file is in one.
+    func hiddenFolder(of file: String) -> String? {
+        ["/home", "/root", "/run/user", "/tmp", "/var/tmp"].first {
+            self.files.isHere && file.hasPrefix($0 + "/")
         }
     }
 

@@ -16,7 +16,7 @@ struct ServicePlan {
     /// - Throws: `Failure` with what is missing, or wrong, or out of the service's reach.
     init(_ command: ServiceInstallCommand, _ files: ServiceFiles) throws {
         self.access = ServiceAccess(files)
-        let program = try Self.program(command, files)
+        let program = try Self.program(command, self.access)
         if program.split(separator: "/").contains(where: { $0.hasPrefix(".build") }) {
             self.notices.append(
                 "\(program) is in a build folder: the next build replaces what the service runs."
@@ -43,16 +43,15 @@ struct ServicePlan {
         }
     }
 
-    /// The program's path, out of a service's sight or not.
+    /// The path of the program to run, which a service can see unless it was named.
     private static func program(
         _ command: ServiceInstallCommand,
-        _ files: ServiceFiles
+        _ access: ServiceAccess
     ) throws -> String {
         if let program = command.program { return absolutePath(program) }
         let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         guard let own else { throw Failure("/proc is not there: say --program PATH.") }
-        for folder in ["/home", "/root", "/run/user", "/tmp", "/var/tmp"]
-        where files.isHere && own.hasPrefix(folder + "/") {
+        if let folder = access.hiddenFolder(of: own) {
             throw Failure(
                 """
                 \(own): a service sees nothing of \(folder). Put the program where it can stay, and run \
@@ -72,34 +71,18 @@ struct ServicePlan {
         hasToken: Bool
     ) throws -> ServiceUnit {
         var words: [ServiceUnit.Word] = [program, "tunnel", "run"].map { .plain($0) }
-        var secrets: [(name: String, file: String)] = []
         var grace: Duration = .seconds(30)
         var credentials = command.source.credentialsFile.map(absolutePath)
         if let config = command.config.map(absolutePath) {
             let read = try loadConnectorConfiguration(files.here(config))
             try access.admit(config)
             if let file = read.caFile { try access.admit(files.there(file)) }
-            if !hasToken, credentials == nil {
-                credentials = read.credentialsFile.map(files.there)
-            }
+            credentials = credentials ?? read.credentialsFile.map(files.there)
             grace = read.gracePeriod
             words += [.plain("--config"), .plain(config)]
         }
-        if hasToken {
-            secrets.append(("token", files.tokenFile))
-            words += [.plain("--token-file"), .secret("token")]
-        } else if let credentials {
-            guard FileManager.default.isReadableFile(atPath: files.here(credentials)) else {
-                throw Failure("\(files.here(credentials)) cannot be read.")
-            }
-            secrets.append(("credentials.json", credentials))
-            words += [.plain("--cred-file"), .secret("credentials.json")]
-        } else {
-            throw Failure(
-                "Whose tunnel? Give a token, of `culvert tunnel token NAME`, --cred-file FILE, or "
-                    + "--config FILE with `credentials-file`."
-            )
-        }
+        let key = try Self.key(credentials, files, hasToken: hasToken)
+        words += key.words
         if let file = command.source.caFile.map(absolutePath) {
             try access.admit(file)
             words += [.plain("--ca-file"), .plain(file)]
@@ -120,9 +103,31 @@ struct ServicePlan {
             name: files.name,
             role: .connector,
             command: words,
-            secrets: secrets,
+            secrets: [key.secret],
             grace: grace
         )
+    }
+
+    /// How the service gets its key: as a token, or in a credentials file.
+    private static func key(
+        _ credentials: String?,
+        _ files: ServiceFiles,
+        hasToken: Bool
+    ) throws -> (secret: (name: String, file: String), words: [ServiceUnit.Word]) {
+        if hasToken {
+            return (("token", files.tokenFile), [.plain("--token-file"), .secret("token")])
+        }
+        guard let credentials else {
+            throw Failure(
+                "Whose tunnel? Give a token, of `culvert tunnel token NAME`, --cred-file FILE, or "
+                    + "--config FILE with `credentials-file`."
+            )
+        }
+        guard FileManager.default.isReadableFile(atPath: files.here(credentials)) else {
+            throw Failure("\(files.here(credentials)) cannot be read.")
+        }
+        let name = "credentials.json"
+        return ((name, credentials), [.plain("--cred-file"), .secret(name)])
     }
 
     private static func edge(
