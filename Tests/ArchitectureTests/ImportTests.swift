@@ -61,7 +61,7 @@ import Testing
             "CulvertConnector", "CulvertControl", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Foundation",
-            "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
+            "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
         ],
     ]
 

@@ -61,6 +61,9 @@ extension SystemTests {
                 #expect(visit.status == 201, "\(deployment.logs(connector))")
                 connector.end()
             }
+            let hello = try home.start(["tunnel", "run", "demo", "--url", "hello_world"])
+            try hello.line("Connected to the edge")
+            #expect(try deployment.curl("/").status == 200)
         }
 
         @Test("tunnel run takes a token from the environment, a file or the command line")

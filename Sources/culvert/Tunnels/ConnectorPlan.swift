@@ -110,6 +110,17 @@ extension ConnectorPlan {
             self.file = nil
         }
 
+        /// What `--url` names: as a rule's `service` has it, or as cloudflared's own option, where the scheme
+        /// may be left out.
+        private static func service(_ url: String) throws -> OriginService {
+            if let service = try? OriginService(url) { return service }
+            do {
+                return try OriginService(legacyURL: url)
+            } catch {
+                throw Failure("--url: \(error.message)")
+            }
+        }
+
         private func mismatch(_ file: String, _ its: String, _ wanted: String) -> Failure {
             let hint =
                 self.isNamedFile
@@ -134,12 +145,7 @@ extension ConnectorPlan {
                         + "write `ingress` in \(path)"
                 ]
             }
-            let service: OriginService
-            do {
-                service = try OriginService(legacyURL: url)
-            } catch {
-                throw Failure("--url: \(error.message)")
-            }
+            let service = try Self.service(url)
             if !configuration.hasIngress { notices.removeAll { $0.key == "ingress" } }
             var texts = notices.map { "\($0)" }
             if configuration.hasIngress, let file {
