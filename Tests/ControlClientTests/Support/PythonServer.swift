@@ -13,20 +13,20 @@ final class PythonServer {
     let port: Int
     private let process = Process()
     private let input = Pipe()
+    private let output = Pipe()
 
     init(_ program: String, _ arguments: [String]) throws {
         let programs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Programs")
-        let output = Pipe()
         self.process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         self.process.arguments =
             ["python3", programs.appendingPathComponent(program).path] + arguments
         self.process.standardInput = self.input
-        self.process.standardOutput = output
+        self.process.standardOutput = self.output
         try self.process.run()
         var line = Data()
         while line.last != UInt8(ascii: "\n") {
-            guard let byte = try output.fileHandleForReading.read(upToCount: 1) else {
+            guard let byte = try self.output.fileHandleForReading.read(upToCount: 1) else {
                 throw TestFailure("\(program) ended before it listened")
             }
             line += byte
@@ -36,6 +36,13 @@ final class PythonServer {
             throw TestFailure("\(program) said \(text)")
         }
         self.port = port
+    }
+
+    /// Ends it, and gives the lines that it printed after the first.
+    func finish() throws -> [String] {
+        try self.input.fileHandleForWriting.close()
+        let rest = try self.output.fileHandleForReading.readToEnd() ?? Data()
+        return String(decoding: rest, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     deinit {
