@@ -4,9 +4,11 @@ import Logging
 import UnixSignals
 
 /// Tells when a configuration file is to be read again: at SIGHUP, and within a second of its being
-/// changed or replaced.
+/// changed or replaced in its directory. Where the kernel cannot tell of that, within five; a file that
+/// changes by a link of a directory above it, within a minute.
 struct ConfigurationWatch {
-    private static let interval = Duration.seconds(1)
+    private static let watchedInterval = Duration.seconds(60)
+    private static let unwatchedInterval = Duration.seconds(5)
 
     let file: String
     let logger: Logger
@@ -23,8 +25,7 @@ struct ConfigurationWatch {
             group.addTask { for await _ in signals { continuation.yield() } }
             group.addTask {
                 var seen = Version(of: self.file)
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: Self.interval)
+                for await _ in Self.glances(at: self.file) {
                     let now = Version(of: self.file)
                     // One that is being replaced is not there for a moment.
                     guard now != seen, now != nil else { continue }
@@ -41,6 +42,30 @@ struct ConfigurationWatch {
                 }
             }
         }
+    }
+
+    /// A value whenever the file may have changed.
+    private static func glances(at file: String) -> AsyncStream<Void> {
+        let (glances, continuation) = AsyncStream.makeStream(
+            of: Void.self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        let directory = URL(filePath: file).deletingLastPathComponent().path(percentEncoded: false)
+        let changes = DirectoryWatch.changes(in: directory)
+        let task = Task {
+            await withDiscardingTaskGroup { group in
+                if let changes {
+                    group.addTask { for await _ in changes { continuation.yield() } }
+                }
+                let interval = changes == nil ? self.unwatchedInterval : self.watchedInterval
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: interval)
+                    continuation.yield()
+                }
+            }
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return glances
     }
 
     /// Which contents a file has, as far as its directory entry tells.

@@ -66,8 +66,10 @@ extension SystemTests {
                 with: "hostnames: [new.example.test, app.example.test,"
             )
             try Data(more.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-            try deployment.edge.line("Read the configuration again")
-            #expect(try deployment.curl("/status/201", host: "new.example.test").status == 201)
+            try waitFor("the new hostname", explain: { deployment.edge.said }) {
+                let visit = try deployment.curl("/status/201", host: "new.example.test")
+                return visit.status == 201 ? true : nil
+            }
             try Data("\(more)\nnonsense: 1\n".utf8).write(to: URL(fileURLWithPath: file))
             try deployment.edge.line("The configuration stays as it was.*nonsense")
             #expect(try deployment.curl("/status/202").status == 202)
