@@ -18,6 +18,12 @@ package enum PrivateFile {
         /// To be read after the path; never a part of the contents.
         package var message: String
 
+        package init(file: String, reason: Reason, message: String) {
+            self.file = file
+            self.reason = reason
+            self.message = message
+        }
+
         package var description: String { "\(self.file): \(self.message)" }
     }
 

@@ -1,3 +1,4 @@
+internal import ConfigurationFile
 internal import HTTPSemantics
 package import Logging
 package import NIOCore
@@ -18,8 +19,13 @@ package final class Connector: Sendable {
         package var identity: TunnelIdentity
         /// The edge to keep a link to.
         package var edge: EdgeAddress
-        /// Where requests go; what they do not name cannot be reached.
+        /// Where requests go; what they do not name cannot be reached. Of no account for one whose rules
+        /// are the edge's.
         package var rules: IngressRules
+        /// Whether the edge says where requests go, and not ``rules``.
+        package var isManaged: Bool
+        /// Where the edge's rules are kept for the next start; nil is nowhere.
+        package var keptConfiguration: KeptConfiguration?
         /// Hostnames to ask the edge for, instead of the tunnel's own.
         package var hostnames: [String]
         /// This program and its version, as `culvert/1.0`; sent with each LOGIN for the edge's log.
@@ -29,12 +35,16 @@ package final class Connector: Sendable {
             identity: TunnelIdentity,
             edge: EdgeAddress,
             rules: IngressRules,
+            isManaged: Bool = false,
+            keptConfiguration: KeptConfiguration? = nil,
             hostnames: [String] = [],
             agent: String
         ) {
             self.identity = identity
             self.edge = edge
             self.rules = rules
+            self.isManaged = isManaged
+            self.keptConfiguration = keptConfiguration
             self.hostnames = hostnames
             self.agent = agent
         }
@@ -42,6 +52,8 @@ package final class Connector: Sendable {
 
     private let endpoint: ConnectorEndpoint
     private let intake: RequestIntake
+    private let standing: ConnectorStanding
+    private let keptConfiguration: KeptConfiguration?
     private let keeper: LinkKeeper
     private let logger: Logger
 
@@ -59,11 +71,23 @@ package final class Connector: Sendable {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
         self.logger = logger
-        Self.warn(of: options.rules, logger)
-        self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
+        self.keptConfiguration = options.keptConfiguration
+        let (rules, ingress) = Self.initialRules(options, logger)
+        Self.warn(of: rules, logger)
+        let intake = RequestIntake(group: group, rules: rules, onRecord: onRecord)
+        self.intake = intake
+        self.standing = ConnectorStanding(
+            attributes: attributes,
+            ingress: ingress,
+            logger: logger,
+            onRules: { rules in
+                Self.warn(of: rules, logger)
+                intake.replace(rules)
+            }
+        )
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,
-            attributes: attributes,
+            delegate: self.standing,
             configuration: SessionConfiguration(),
             group: group,
             acceptor: self.intake,
@@ -76,6 +100,27 @@ package final class Connector: Sendable {
             onState: onState
         )
         self.endpoint.start()
+    }
+
+    /// The connector's own rules, or those that its edge gave it last; without them, an answer of 503.
+    private static func initialRules(
+        _ options: Options,
+        _ logger: Logger
+    ) -> (IngressRules, ManagedIngress?) {
+        guard options.isManaged else { return (options.rules, nil) }
+        let none = (IngressRules(service: .httpStatus(503)), ManagedIngress())
+        do {
+            guard let kept = try options.keptConfiguration?.read() else { return none }
+            guard let start = ManagedIngress.starting(with: kept) else { return none }
+            logger.info(
+                "Begins with the configuration that the edge sent last",
+                metadata: ["version": "\(kept.version)"]
+            )
+            return (start.rules, start.ingress)
+        } catch {
+            logger.warning("The configuration that was kept is of no use: \(error)")
+            return none
+        }
     }
 
     private static func warn(of rules: IngressRules, _ logger: Logger) {
@@ -97,7 +142,29 @@ package final class Connector: Sendable {
     /// Serves until the task is cancelled, or the edge refuses for good.
     ///
     /// - Throws: `Refusal`; `CancellationError`.
-    package func run() async throws { try await self.keeper.run() }
+    package func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.keeper.run() }
+            if let kept = self.keptConfiguration {
+                group.addTask { await self.keepConfigurations(in: kept) }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Keeps each configuration that runs, until the task is cancelled.
+    private func keepConfigurations(in kept: KeptConfiguration) async {
+        for await configuration in self.standing.applied {
+            do {
+                try kept.write(configuration)
+            } catch {
+                self.logger.warning(
+                    "The configuration is not kept, and the next start has to wait for the edge: \(error)"
+                )
+            }
+        }
+    }
 
     /// Lets the edge know that this connector stops, and waits until what is under way is over, at
     /// most for `grace`.

@@ -51,6 +51,7 @@ extension Session {
         case .pong: self.receivePong(frame.payload.integer, now: now)
         case .drain: self.peerDrains()
         case .close: try self.receiveClose(frame)
+        case .configuration, .report: try self.receiveManagement(frame)
         case .challenge, .login, .welcome, .refused:
             throw WireError(.unexpectedFrame, "\(frame.header.type) after the login")
         default: break  // of the optional range

@@ -19,7 +19,7 @@ extension Session {
             return self.log.hasUntransmitted || !self.control.isEmpty
         }
         if self.log.hasUntransmitted { return true }
-        if !self.control.isEmpty, !self.log.isFull { return true }
+        if self.hasControlFrames, !self.log.isFull { return true }
         if self.link.pingDue || self.link.pongDue != nil || self.acknowledgement.isUrgent {
             return true
         }
@@ -52,6 +52,7 @@ extension Session {
             }
             // CLOSE goes even into a full log: nothing comes after it.
             guard !self.log.isFull || self.isClosed else { break }
+            self.queueManagement()
             if let frame = self.control.first {
                 guard message.room >= frame.byteCount else { break }
                 self.control.removeFirst()

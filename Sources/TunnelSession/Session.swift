@@ -29,6 +29,7 @@ package struct Session: ~Copyable {
     var scheduler = Scheduler()
     /// Frames that go before any stream's: credit, resets, DRAIN and CLOSE.
     var control = Deque<LoggedFrame>()
+    var management = ManagementFrames()
     var events: [SessionEvent] = []
     var reportDue: [SessionStream] = []
     var closedStreams: [SessionStream] = []
@@ -390,6 +391,7 @@ package struct Session: ~Copyable {
         self.openedHere = 0
         self.openedByPeer = 0
         self.control.removeAll()
+        self.management = ManagementFrames()
         self.events.append(.closed(reason))
     }
 }

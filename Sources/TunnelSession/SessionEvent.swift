@@ -18,6 +18,10 @@ package enum SessionEvent {
     case reset(SessionStream, ResetCode)
     /// So many body bytes have left the stream's send queue since the last report.
     case sent(SessionStream, bytes: Int)
+    /// The edge says where requests are to go; of several that wait for a link, it sends the latest.
+    case configuration(ManagedConfiguration)
+    /// The connector says how it stands.
+    case report(ConnectorReport)
     /// The peer wants no more streams.
     case peerDraining
     /// Nothing has arrived for the liveness timeout: drop the link and call
@@ -35,7 +39,7 @@ extension SessionEvent {
             .trailers(let stream, _), .ended(let stream), .reset(let stream, _),
             .sent(let stream, _):
             stream
-        case .peerDraining, .linkIsDead, .closed: nil
+        case .configuration, .report, .peerDraining, .linkIsDead, .closed: nil
         }
     }
 }

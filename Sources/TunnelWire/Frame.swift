@@ -55,6 +55,11 @@ package struct FrameType: RawRepresentable, Hashable, Sendable {
     /// Ends the session: u16 code, text(16) reason.
     package static let close = FrameType(rawValue: 0x27)
 
+    /// A piece of a ``ManagedConfiguration``; edges send it.
+    package static let configuration = FrameType(rawValue: 0xA0)
+    /// A piece of a ``ConnectorReport``; connectors send it.
+    package static let report = FrameType(rawValue: 0xA1)
+
     /// Whether a receiver that does not know the type skips the frame instead of refusing it.
     package var isOptional: Bool { self.rawValue & 0x80 != 0 }
 
@@ -80,6 +85,8 @@ extension FrameType: CustomStringConvertible {
         case .sessionCredit: "SESSION_CREDIT"
         case .drain: "DRAIN"
         case .close: "CLOSE"
+        case .configuration: "CONFIGURATION"
+        case .report: "REPORT"
         default: "type 0x" + String(self.rawValue, radix: 16)
         }
     }
@@ -99,7 +106,8 @@ package struct FrameFlags: OptionSet, Sendable {
 
     /// The sender's direction of the stream ends with this frame.
     package static let end = FrameFlags(rawValue: 1)
-    /// The head or trailer section goes on in the next frame of the stream.
+    /// The head or trailer section goes on in the next frame of the stream; a CONFIGURATION or REPORT in
+    /// the next of its type.
     package static let more = FrameFlags(rawValue: 2)
 }
 
@@ -110,7 +118,7 @@ package struct FrameHeader: Equatable, Sendable {
 
     /// Known or not; ``validate()`` tells.
     package var type: FrameType
-    /// END counts on HEAD and DATA, MORE on HEAD and TRAILERS; default none.
+    /// END counts on HEAD and DATA, MORE on HEAD, TRAILERS, CONFIGURATION and REPORT; default none.
     package var flags: FrameFlags
     /// 0 for the frames of the session itself.
     package var stream: StreamID

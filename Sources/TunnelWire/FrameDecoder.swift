@@ -89,7 +89,7 @@ extension FrameHeader {
     package func validate() throws(WireError) {
         guard self.length <= WireLimits.payloadBytes else { throw self.badLength }
         switch self.type {
-        case .challenge, .login, .welcome, .refused, .close:
+        case .challenge, .login, .welcome, .refused, .close, .configuration, .report:
             try self.requireSession()
         case .ping, .pong, .ack, .sessionCredit:
             try self.requireSession()

@@ -87,7 +87,8 @@ struct HTTPCommand: AsyncParsableCommand {
             )
         }
         let configuration = try loadConnectorConfiguration(file)
-        return (configuration, try connectorOptions(configuration, file: file))
+        let (credentials, origin) = try namedCredentials(configuration, file: file)
+        return (configuration, try connectorOptions(configuration, credentials, source: origin))
     }
 
     /// The origin as people write it.

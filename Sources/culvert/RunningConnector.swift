@@ -21,13 +21,13 @@ func loadConnectorConfiguration(_ file: String) throws -> ConnectorConfiguration
     }
 }
 
-/// What a connector needs, from its configuration and the files that names.
+/// The credentials that a configuration file names, and their own file.
 ///
 /// - Throws: `Failure` naming the key or file that is missing or wrong.
-func connectorOptions(
+func namedCredentials(
     _ configuration: ConnectorConfiguration,
     file: String
-) throws -> Connector.Options {
+) throws -> (credentials: Credentials, origin: String) {
     guard let credentialsFile = configuration.credentialsFile else {
         throw Failure(
             "\(file): credentials-file is missing; `culvert tunnel keygen NAME --out NAME.json` "
@@ -43,11 +43,11 @@ func connectorOptions(
     guard configuration.edge ?? credentials.edge != nil else {
         throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
     }
-    return try connectorOptions(configuration, credentials, source: credentialsFile)
+    return (credentials, credentialsFile)
 }
 
-/// The same with credentials from elsewhere; `source` is what they are called in an error. What the
-/// configuration does not say of the edge, they say.
+/// What a connector needs, from its configuration and its credentials; `source` is what they are called in
+/// an error. What the configuration does not say of the edge, they say.
 ///
 /// - Throws: `Failure` naming what is missing or wrong.
 func connectorOptions(

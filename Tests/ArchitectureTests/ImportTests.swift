@@ -60,7 +60,7 @@ import Testing
             "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertAccess",
             "CulvertConnector", "CulvertControl", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
-            "ArgumentParser", "Foundation",
+            "ArgumentParser", "Dispatch", "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
         ],
     ]

@@ -209,7 +209,7 @@ import Testing
         #expect(configuration.ingress.match(host: "a", path: "/").rule.service == .httpStatus(503))
         #expect(
             configuration.notices.map(\.description) == [
-                "/etc/c/config.yml:1:1: ingress: no rules: every request is answered 503; add `ingress`",
+                "/etc/c/config.yml:1:1: ingress: no rules here: the edge says where requests go, if it knows",
                 "/etc/c/config.yml:2:1: warp-routing: ignored: private networks are not carried",
             ]
         )

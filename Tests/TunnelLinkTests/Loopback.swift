@@ -49,9 +49,42 @@ final class OpenAuthority: SessionAuthority {
         self.sessions.withLock { $0.append(session) }
     }
 
+    /// What the connectors are told; nil when nothing.
+    let configuration = Mutex<ManagedConfiguration?>(nil)
+    private let reports = AsyncStream.makeStream(of: ConnectorReport.self)
+
+    func configuration(for session: SessionDriver) -> ManagedConfiguration? {
+        self.configuration.withLock { $0 }
+    }
+
+    func sessionReported(_ session: SessionDriver, _ report: ConnectorReport) {
+        self.reports.continuation.yield(report)
+    }
+
+    /// Waits for a report that is as wanted.
+    func nextReport(where isWanted: (ConnectorReport) -> Bool) async {
+        for await report in self.reports.stream where isWanted(report) { return }
+    }
+
     func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {}
 
     func sessionClosed(_ session: SessionDriver, reason: CloseReason) {}
+}
+
+/// A connector that runs whatever it is sent.
+final class ObedientConnector: ConnectorDelegate {
+    let loginAttributes: HTTPFields
+    let received = Mutex<[ManagedConfiguration]>([])
+
+    init(_ attributes: HTTPFields) { self.loginAttributes = attributes }
+
+    var report: ConnectorReport? {
+        self.received.withLock { $0.last }.map { ConnectorReport(configurationVersion: $0.version) }
+    }
+
+    func received(_ configuration: ManagedConfiguration) {
+        self.received.withLock { $0.append(configuration) }
+    }
 }
 
 /// Answers each request with 200 and its own body.
@@ -97,12 +130,14 @@ final class Loopback: Sendable {
     let edge: EdgeEndpoint
     let connector: ConnectorEndpoint
     let authority = OpenAuthority()
+    let delegate: ObedientConnector
     private let target: ClientTarget
     /// The edge's ends of the links so far, to be cut.
     private let sockets = Mutex<[CInt]>([])
 
     init(_ certificate: TestCertificate, attributes: HTTPFields = [:], threads: Int = 1) throws {
         let logger = Logger(label: "test")
+        self.delegate = ObedientConnector(attributes)
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         self.edge = try EdgeEndpoint(
             connectHost: "connect.test",
@@ -117,7 +152,7 @@ final class Loopback: Sendable {
         )
         self.connector = try ConnectorEndpoint(
             identity: TunnelIdentity(),
-            attributes: attributes,
+            delegate: self.delegate,
             configuration: SessionConfiguration(),
             group: self.group,
             acceptor: EchoAcceptor(),

@@ -104,6 +104,30 @@ import TunnelWire
     }
 
     @Test(.timeLimit(.minutes(1)))
+    func aConnectorIsToldItsConfigurationAndReports() async throws {
+        try await self.withLoopback { loopback in
+            let first = ManagedConfiguration(version: 1, text: "one")
+            loopback.authority.configuration.withLock { $0 = first }
+            let events = try loopback.link()
+            _ = await self.welcome(events)
+            await loopback.authority.nextReport { $0.configurationVersion == 1 }
+            // Away when it changes, twice: what comes with the next link is the last.
+            loopback.cut()
+            for await event in events { if case .closed = event { break } }
+            for version in 2...3 as ClosedRange<UInt64> {
+                loopback.authority.configuration.withLock {
+                    $0 = ManagedConfiguration(version: version, text: "\(version)")
+                }
+                loopback.edge.configurationsChanged()
+            }
+            let welcome = await self.welcome(try loopback.link())
+            #expect(welcome?.isResumed == true)
+            await loopback.authority.nextReport { $0.configurationVersion == 3 }
+            #expect(loopback.delegate.received.withLock { $0.map(\.version) } == [1, 3])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
     func aRefusedLoginSaysWhy() async throws {
         try await self.withLoopback(attributes: ["refuse-me": "1"]) { loopback in
             var refusal: Refusal?

@@ -189,6 +189,14 @@ struct TestFrame {
         payload.writeMultipleIntegers(code.rawValue, 0 as UInt16)
         return TestFrame(type: .reset, stream: stream, payload: payload)
     }
+    static func configuration(_ bytes: [UInt8], more: Bool = false) -> TestFrame {
+        let flags: FrameFlags = more ? .more : []
+        return TestFrame(type: .configuration, flags: flags, payload: ByteBuffer(bytes: bytes))
+    }
+    static func report(_ bytes: [UInt8], more: Bool = false) -> TestFrame {
+        let flags: FrameFlags = more ? .more : []
+        return TestFrame(type: .report, flags: flags, payload: ByteBuffer(bytes: bytes))
+    }
     static func close(_ code: CloseCode, _ reason: String) -> TestFrame {
         var payload = ByteBuffer()
         payload.writeMultipleIntegers(code.rawValue, UInt16(reason.utf8.count))

@@ -188,6 +188,8 @@ extension SessionEvent: CustomStringConvertible {
         case .ended(let stream): "ended \(stream.id)"
         case .reset(let stream, let code): "reset \(stream.id) \(code)"
         case .sent(let stream, let bytes): "sent \(stream.id) \(bytes)"
+        case .configuration(let it): "configuration \(it.version) \(it.text.utf8.count)"
+        case .report(let report): "report \(report.configurationVersion.map(String.init) ?? "none")"
         case .peerDraining: "peerDraining"
         case .linkIsDead: "linkIsDead"
         case .closed(let reason): "closed \(reason)"

@@ -55,6 +55,9 @@ private final class RandomRun {
     let pair: Pair
     var exchanges: [StreamID: Exchange] = [:]
     var counter: UInt8 = 0
+    /// The versions of configurations and reports: those sent last, and those that came last.
+    var configurations = (sent: 0 as UInt64, received: 0 as UInt64)
+    var reports = (sent: 0 as UInt64, received: 0 as UInt64)
 
     init(seed: UInt64) {
         self.seed = seed
@@ -93,7 +96,7 @@ private final class RandomRun {
     }
 
     private func step() throws {
-        switch self.random(0...19) {
+        switch self.random(0...20) {
         case 0, 1: self.open()
         case 2...7: self.sendSomething()
         case 8: self.endSomething()
@@ -102,6 +105,7 @@ private final class RandomRun {
         case 16: self.pair.pass(.milliseconds(UInt64(self.random(1...80))))
         case 17: if self.random(0...3) == 0 { self.resetSomething() }
         case 18: if self.random(0...2) == 0 { self.pair.cut() }
+        case 19: self.manage()
         default:
             guard self.pair.connector.session.hasLink else { return try self.pair.reconnect() }
             guard self.random(0...2) == 0 else { return }
@@ -179,6 +183,29 @@ private final class RandomRun {
         exchange.unconsumed[ObjectIdentifier(stream)] = nil
     }
 
+    /// Each text's length, and whether a hostname is unhealthy, follow from the version.
+    private func manage() {
+        if Bool.random(using: &self.generator) {
+            self.configurations.sent += 1
+            self.pair.edge.session.send(Self.configuration(version: self.configurations.sent))
+        } else {
+            self.reports.sent += 1
+            self.pair.connector.session.send(Self.report(version: self.reports.sent))
+        }
+    }
+
+    private static func configuration(version: UInt64) -> ManagedConfiguration {
+        let count = Int(version &* 7_919) % 60_000
+        return ManagedConfiguration(version: version, text: String(repeating: "t", count: count))
+    }
+
+    private static func report(version: UInt64) -> ConnectorReport {
+        ConnectorReport(
+            configurationVersion: version,
+            unhealthyHostnames: (0..<Int(version % 400)).map { "host-\($0).example.com" }
+        )
+    }
+
     private func move() {
         let end = Bool.random(using: &self.generator) ? self.pair.connector : self.pair.edge
         if self.random(0...1) == 0 {
@@ -238,6 +265,15 @@ private final class RandomRun {
             (isOpener ? exchange?.request : exchange?.response)?.queued -= bytes
         case .head(let stream, let section):
             self.direction(to: stream)?.receivedHeads.append(section.readableBytes)
+        case .configuration(let configuration):
+            #expect(configuration.version > self.configurations.received, "seed \(self.seed)")
+            #expect(configuration == Self.configuration(version: configuration.version))
+            self.configurations.received = configuration.version
+        case .report(let report):
+            let version = report.configurationVersion ?? 0
+            #expect(version > self.reports.received, "seed \(self.seed)")
+            #expect(report == Self.report(version: version))
+            self.reports.received = version
         case .peerDraining: break
         case .linkIsDead, .closed: Issue.record("\(event), seed \(self.seed)")
         }
@@ -285,6 +321,8 @@ private final class RandomRun {
     }
 
     private func check() {
+        #expect(self.configurations.received == self.configurations.sent, "seed \(self.seed)")
+        #expect(self.reports.received == self.reports.sent, "seed \(self.seed)")
         for (id, exchange) in self.exchanges.sorted(by: { $0.key < $1.key }) {
             for direction in [exchange.request, exchange.response] {
                 let isPrefix = direction.sent.starts(with: direction.received)

@@ -149,7 +149,8 @@ import TunnelWire
     }
 
     @Test func unknownTypesOfTheOptionalRangesComeThrough() {
-        for raw in UInt8(0x80)...0xFF {
+        let known = [FrameType.configuration, .report].map(\.rawValue)
+        for raw in UInt8(0x80)...0xFF where !known.contains(raw) {
             let header = FrameHeader(
                 type: FrameType(rawValue: raw),
                 flags: FrameFlags(rawValue: 0xFF),

@@ -45,7 +45,7 @@ import Testing
             try FrameHeader(type: type, stream: stream, length: length).validate()
             seen += 1
         }
-        #expect(seen == 15)
+        #expect(seen == 17)
     }
 
     @Test func theTablesOfCodesAreTheCodes() throws {

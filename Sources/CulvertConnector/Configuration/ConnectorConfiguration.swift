@@ -25,7 +25,7 @@ package struct ConnectorConfiguration: Sendable, Equatable {
     package var gracePeriod: Duration = .seconds(30)
     /// How origins are spoken to where a rule does not say; already part of every rule.
     package var originRequest = OriginOptions()
-    /// Whether the file says where requests go; if not, they are answered 503.
+    /// Whether the file says where requests go; if not, the edge may.
     package var hasIngress = false
     /// Where requests go.
     package var ingress = IngressRules(service: .httpStatus(503))
@@ -101,7 +101,8 @@ extension ConnectorConfiguration {
         root.read("loglevel", into: &self.logLevel) { $0.choice() }
         root.read("grace-period", into: &self.gracePeriod) { $0.duration() }
         root.take("token")?.report(
-            "tunnels managed from afar are due in a later version; use `credentials-file`"
+            "a token is a secret, and this file is read by others: use --token-file, or "
+                + "`credentials-file`"
         )
     }
 
@@ -120,7 +121,7 @@ extension ConnectorConfiguration {
             legacy.read(into: &self.originRequest)
             self.ingress = IngressRules(service: service, originRequest: self.originRequest)
         } else {
-            let message = "no rules: every request is answered 503; add `ingress`"
+            let message = "no rules here: the edge says where requests go, if it knows"
             root.reader.notice(root.place, "ingress", message)
         }
     }

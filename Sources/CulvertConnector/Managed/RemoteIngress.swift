@@ -1,11 +1,9 @@
 package import ConfigurationFile
+internal import TunnelWire
 
 /// The configuration of a tunnel that is managed from the edge: `ingress` and `originRequest`, as in
 /// `config.yml`, and nothing else, since connectors differ in the rest.
 package enum RemoteIngress {
-    /// The longest text, in bytes.
-    package static let maximumBytes = 256 << 10
-
     /// Reads such a configuration with a fresh reader, for the file the text is from.
     ///
     /// - Throws: everything that is wrong with it.
@@ -13,8 +11,9 @@ package enum RemoteIngress {
         _ text: String,
         reader: ConfigurationReader
     ) throws(ConfigurationProblems) -> IngressRules {
-        guard text.utf8.count <= self.maximumBytes else {
-            reader.report(nil, "", "has more than the \(self.maximumBytes) bytes that it may have")
+        let maximum = ManagedConfiguration.maximumTextBytes
+        guard text.utf8.count <= maximum else {
+            reader.report(nil, "", "has more than the \(maximum) bytes that it may have")
             try reader.finish()
             return IngressRules(service: .httpStatus(503))
         }

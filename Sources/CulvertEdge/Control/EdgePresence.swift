@@ -14,7 +14,8 @@ struct EdgePresence: TunnelPresence {
     func connectors(of tunnel: TunnelID) async -> [ConnectorDocument] {
         let registry = await self.control.registry
         return self.directory.services(of: .stored(tunnel)).map { service in
-            ConnectorDocument(
+            let problems = service.report.configurationProblems
+            return ConnectorDocument(
                 id: "\(service.session.id)",
                 agent: service.agent,
                 address: service.address,
@@ -22,8 +23,8 @@ struct EdgePresence: TunnelPresence {
                 state: service.session.availability.name,
                 streams: service.session.load.count,
                 key: registry.key(service.publicKey)?.label ?? "",
-                configurationVersion: nil,
-                configurationProblem: nil
+                configurationVersion: service.report.configurationVersion.map(Int.init(clamping:)),
+                configurationProblem: problems.isEmpty ? nil : problems.joined(separator: "\n")
             )
         }
     }

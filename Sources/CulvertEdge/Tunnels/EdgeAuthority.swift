@@ -53,7 +53,16 @@ package final class EdgeAuthority: SessionAuthority {
         // Who has lost his right since has no service, and is ended like all that have none.
         guard case .success(let admission) = self.directory.admit(login, at: Date()) else { return }
         let agent = login.attributes.first("agent") ?? "unknown"
-        self.directory.add(session, admission, agent: agent, address: grant.peer, at: Date())
+        self.directory.add(
+            session,
+            admission,
+            agent: agent,
+            address: grant.peer,
+            configurationVersion: login.attributes.first("configuration-version").flatMap(
+                UInt64.init
+            ),
+            at: Date()
+        )
         self.metrics.sessionOpened()
         self.wake(session)
         self.logger.info(
@@ -63,6 +72,30 @@ package final class EdgeAuthority: SessionAuthority {
                 "agent": "\(agent)",
             ]
         )
+    }
+
+    package func configuration(for session: SessionDriver) -> ManagedConfiguration? {
+        self.directory.configuration(for: session.id)
+    }
+
+    package func sessionReported(_ session: SessionDriver, _ report: ConnectorReport) {
+        guard let former = self.directory.note(report, of: session.id) else { return }
+        if let problem = report.configurationProblems.first, report != former {
+            self.logger.warning(
+                "Connector cannot apply its configuration",
+                metadata: [
+                    "session": "\(session.id)", "problem": "\(problem)",
+                    "problems": "\(report.configurationProblems.count)",
+                ]
+            )
+        } else if let version = report.configurationVersion,
+            version != former.configurationVersion
+        {
+            self.logger.info(
+                "Connector runs another configuration",
+                metadata: ["session": "\(session.id)", "version": "\(version)"]
+            )
+        }
     }
 
     package func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {

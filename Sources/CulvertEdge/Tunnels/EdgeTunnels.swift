@@ -7,8 +7,8 @@ internal import TunnelLink
 internal import TunnelSession
 internal import TunnelWire
 
-/// The tunnels of an edge: keeps the directory in step with the configuration and the store, and ends
-/// the sessions that lose their right to be here.
+/// The tunnels of an edge: keeps the directory in step with the configuration and the store, tells
+/// connectors of new rules, and ends the sessions that lose their right to be here.
 ///
 ///     edge.yml ──▶ declared ─┐
 ///     store ──▶ Control ──▶ Registry ──▶ merge ──▶ TunnelDirectory
@@ -65,7 +65,7 @@ final class EdgeTunnels: Sendable {
         _ endpoint: EdgeEndpoint
     ) throws(RouteTableError) {
         try self.fill { $0.declared = tunnels }
-        self.endSessions(endpoint)
+        self.announceChange(endpoint)
     }
 
     /// Follows the store and the clock until the task is cancelled.
@@ -80,7 +80,7 @@ final class EdgeTunnels: Sendable {
                     } catch {
                         self.logger.error("Tunnels of the store are not served: \(error)")
                     }
-                    self.endSessions(endpoint)
+                    self.announceChange(endpoint)
                 }
             }
             group.addTask { await self.watchExpiry(endpoint) }
@@ -127,6 +127,11 @@ final class EdgeTunnels: Sendable {
             self.endSessions(endpoint)
             checked = now
         }
+    }
+
+    private func announceChange(_ endpoint: EdgeEndpoint) {
+        self.endSessions(endpoint)
+        endpoint.configurationsChanged()
     }
 
     private func endSessions(_ endpoint: EdgeEndpoint) {

@@ -1,6 +1,7 @@
 internal import CulvertControl
 internal import Foundation
 internal import HTTPSemantics
+internal import TunnelWire
 
 /// A tunnel as the directory knows it, whether `edge.yml` declares it or the store holds it.
 struct ServedTunnel: Sendable, Equatable {
@@ -33,6 +34,8 @@ struct ServedTunnel: Sendable, Equatable {
     var keys: [Key]
     var hostnames: [HostPattern]
     var askable: Askable
+    /// What its connectors run that have no rules of their own; of version 0 when it has none.
+    var configuration = ManagedConfiguration(version: 0, text: "")
 }
 
 extension ServedTunnel {
@@ -56,6 +59,8 @@ extension ServedTunnel {
             hostnames: registry.hostnames(of: tunnel.id),
             askable: owner.role == .admin ? .domain : .suffixes(owner.suffixes)
         )
+        guard let kept = registry.configuration(of: tunnel.id) else { return }
+        self.configuration = ManagedConfiguration(version: UInt64(kept.version), text: kept.text)
     }
 
     /// What is served: everything declared, and of the store what that leaves. A stored hostname

@@ -36,6 +36,14 @@ package final class TunnelDirectory: Sendable {
         /// The hostnames it asked for; when empty it serves the tunnel's own.
         let hosts: [NormalizedHost]
         let pools: [ConnectorPool]
+        /// The tunnel's hostnames that its key serves; nil for all of them.
+        let serving: Set<String>?
+        /// Whether its rules are the tunnel's, kept here, and not its own.
+        let isManaged: Bool
+        /// What it has said last of how it stands.
+        var report: ConnectorReport
+        /// Whether it may get requests: one without rules does not before it has been given some.
+        var isInRotation: Bool
     }
 
     private struct Contents: Sendable {
@@ -174,14 +182,17 @@ package final class TunnelDirectory: Sendable {
 
     // MARK: Sessions
 
+    /// Adds a session. It gets requests from now on, unless it has no rules for them: one whose LOGIN says
+    /// that it is managed from here and runs version 0 gets none before its first report.
     func add(
         _ session: SessionDriver,
         _ admission: Admission,
         agent: String,
         address: String,
+        configurationVersion version: UInt64?,
         at now: Date
     ) {
-        let (pools, hostnames) = self.contents.withLock { contents in
+        let service = self.contents.withLock { contents in
             var pools: [ConnectorPool] = []
             let key = contents.table.keys[admission.publicKey]
             if admission.hosts.isEmpty, let pool = contents.table.pools[admission.tunnel] {
@@ -194,7 +205,7 @@ package final class TunnelDirectory: Sendable {
                 contents.claims[host.name] = claim
                 pools.append(claim.pool)
             }
-            contents.services[session.id] = Service(
+            let service = Service(
                 session: session,
                 agent: agent,
                 address: address,
@@ -202,11 +213,45 @@ package final class TunnelDirectory: Sendable {
                 publicKey: admission.publicKey,
                 tunnel: admission.tunnel,
                 hosts: admission.hosts,
-                pools: pools
+                pools: pools,
+                serving: admission.hosts.isEmpty ? key?.hostnames : nil,
+                isManaged: version != nil,
+                report: ConnectorReport(configurationVersion: version),
+                isInRotation: version != 0
             )
-            return (pools, admission.hosts.isEmpty ? key?.hostnames : nil)
+            contents.services[session.id] = service
+            return service
         }
-        for pool in pools { pool.add(session, serving: hostnames) }
+        if service.isInRotation { self.enterRotation(service) }
+    }
+
+    private func enterRotation(_ service: Service) {
+        for pool in service.pools { pool.add(service.session, serving: service.serving) }
+    }
+
+    /// Keeps what a connector says of how it stands, and lets one in that waited for its rules.
+    ///
+    /// - Returns: what it had said before; nil when there is no such session.
+    func note(_ report: ConnectorReport, of session: SessionID) -> ConnectorReport? {
+        let (former, entering) = self.contents.withLock {
+            contents -> (ConnectorReport?, Service?) in
+            guard var service = contents.services[session] else { return (nil, nil) }
+            let former = service
+            service.report = report
+            service.isInRotation = true
+            contents.services[session] = service
+            return (former.report, former.isInRotation ? nil : service)
+        }
+        if let entering { self.enterRotation(entering) }
+        return former
+    }
+
+    /// What a session's connector is to be told of where requests go; nil when its rules are its own.
+    func configuration(for session: SessionID) -> ManagedConfiguration? {
+        self.contents.withLock { contents in
+            guard let service = contents.services[session], service.isManaged else { return nil }
+            return contents.table.configurations[service.tunnel]
+        }
     }
 
     func remove(_ session: SessionDriver) {

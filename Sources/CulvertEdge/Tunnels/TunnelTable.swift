@@ -1,6 +1,7 @@
 internal import CulvertControl
 internal import Foundation
 internal import HTTPSemantics
+internal import TunnelWire
 
 /// Which key opens which tunnel, and which hostname leads to which pool, at one moment. Immutable once it
 /// is made.
@@ -29,6 +30,8 @@ struct TunnelTable: Sendable {
     private(set) var keys: [TunnelPublicKey: Key] = [:]
     private(set) var routes = RouteTable<Route>()
     private(set) var pools: [ServedTunnel.Identity: ConnectorPool] = [:]
+    /// What connectors run that have no rules of their own.
+    private(set) var configurations: [ServedTunnel.Identity: ManagedConfiguration] = [:]
     /// When keys expire, in order.
     private(set) var expiries: [Date] = []
 
@@ -46,6 +49,7 @@ struct TunnelTable: Sendable {
         for tunnel in tunnels {
             let pool = former[tunnel.identity] ?? ConnectorPool(name: tunnel.name)
             self.pools[tunnel.identity] = pool
+            self.configurations[tunnel.identity] = tunnel.configuration
             for key in tunnel.keys {
                 self.keys[key.publicKey] = Key(
                     tunnel: tunnel.identity,

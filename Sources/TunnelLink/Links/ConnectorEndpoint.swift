@@ -6,10 +6,21 @@ package import TunnelSession
 package import TunnelTransport
 package import TunnelWire
 
+/// What a connector's endpoint asks, and tells; in turns of the transport, so none may block.
+package protocol ConnectorDelegate: AnyObject, Sendable {
+    /// What goes with each LOGIN: `agent`, each `hostname` asked for, `configuration-version`.
+    var loginAttributes: HTTPFields { get }
+    /// How the connector stands now; nil, or an empty one, when there is nothing to say yet.
+    var report: ConnectorReport? { get }
+    /// The edge says where requests are to go; those that it opens from then on come after this. The
+    /// report goes out afterwards, if it is another one.
+    func received(_ configuration: ManagedConfiguration)
+}
+
 /// The connector's side of a tunnel: one session, over one link after another. While an edge drains
 /// there may be a second one, at the edge that takes its place.
 ///
-/// SAFETY: `current`, `leaving` and `isDraining` belong to the transport's turns; the rest is constant.
+/// SAFETY: `current`, `leaving`, `reported` and `isDraining` belong to the transport's turns; the rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
     /// Carries the sessions, and their streams to the group's event loops.
     package let host: SessionHost
@@ -18,26 +29,27 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     private let transport: TunnelTransport
     private let configuration: SessionConfiguration
     private let connectorID: SessionID
-    /// Sent with each LOGIN: `agent`, and each `hostname` asked for.
-    private let attributes: HTTPFields
+    private let delegate: any ConnectorDelegate
+    /// What the sessions have been told.
+    private var reported = ConnectorReport()
     private var current: SessionDriver?
     /// Sessions of edges that drain, each with its link, until those edges end them.
     private var leaving: [SessionDriver] = []
     private var isDraining = false
 
-    /// Makes an endpoint that sends `attributes` with each LOGIN and hands requests to `acceptor`.
+    /// Makes an endpoint that hands requests to `acceptor`.
     ///
     /// - Throws: `TransportError` when libwebsockets cannot be started.
     package init(
         identity: TunnelIdentity,
-        attributes: HTTPFields,
+        delegate: any ConnectorDelegate,
         configuration: SessionConfiguration,
         group: any EventLoopGroup,
         acceptor: any StreamAcceptor,
         logger: Logger
     ) throws(TransportError) {
         self.identity = identity
-        self.attributes = attributes
+        self.delegate = delegate
         self.configuration = configuration
         self.connectorID = SessionID(
             high: .random(in: 1...UInt64.max),
@@ -76,6 +88,17 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         guard !isTaken else { return }
         Glibc.close(socket)
         onEvent(.closed(.transport(.shutdown)))
+    }
+
+    /// Any thread: asks the delegate how the connector stands, and tells the edge if it is news.
+    package func reportChanged() {
+        self.host.execute { self.tellReport() }
+    }
+
+    private func tellReport() {
+        guard let report = self.delegate.report, report != self.reported else { return }
+        self.reported = report
+        for driver in self.drivers { driver.send(report) }
     }
 
     /// Any thread: asks the edge for no more streams; `completion` comes when all that were under
@@ -139,7 +162,7 @@ package final class ConnectorEndpoint: @unchecked Sendable {
             connector: self.connectorID,
             resume: resume,
             limits: self.configuration.limits,
-            attributes: self.attributes
+            attributes: self.delegate.loginAttributes
         )
     }
 
@@ -183,9 +206,14 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         driver.onClosed = { [weak self, unowned driver] _ in
             self?.leaving.removeAll { $0 === driver }
         }
+        driver.onConfiguration = { [weak self] configuration in
+            self?.delegate.received(configuration)
+            self?.tellReport()
+        }
         self.current = driver
         self.host.add(driver)
         driver.attach(connection)
+        if self.reported != ConnectorReport() { driver.send(self.reported) }
         if self.isDraining { driver.session.startDraining() }
         return driver
     }

@@ -31,6 +31,11 @@ package protocol SessionAuthority: AnyObject, Sendable {
     /// A login was granted and its session begun; WELCOME has not gone out yet. Never for a session
     /// that is resumed.
     func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login)
+    /// What the session's connector is to be told of where requests go; nil when nothing. Asked when the
+    /// session has begun, and at ``EdgeEndpoint/configurationsChanged()``.
+    func configuration(for session: SessionDriver) -> ManagedConfiguration?
+    /// The connector says how it stands.
+    func sessionReported(_ session: SessionDriver, _ report: ConnectorReport)
     /// The session can be used, or cannot any more. Not told of the `connected` it begins with;
     /// `closed` comes before ``sessionClosed(_:reason:)``.
     func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability)
@@ -112,6 +117,19 @@ package final class EdgeEndpoint: @unchecked Sendable {
                 driver.markDirty()
             }
         }
+    }
+
+    /// Any thread: asks the authority for each session's configuration, and tells it to those connectors
+    /// that were told another.
+    package func configurationsChanged() {
+        self.host.execute {
+            for driver in self.sessions.values { self.offerConfiguration(to: driver) }
+        }
+    }
+
+    private func offerConfiguration(to driver: SessionDriver) {
+        guard let configuration = self.authority.configuration(for: driver) else { return }
+        driver.offer(configuration)
     }
 
     /// Any thread: ends the sessions for which `condition` holds, with their streams.
@@ -254,8 +272,12 @@ package final class EdgeEndpoint: @unchecked Sendable {
             self.sessions[id] = nil
             self.authority.sessionClosed(driver, reason: reason)
         }
+        driver.onReport = { [authority, unowned driver] in
+            authority.sessionReported(driver, $0)
+        }
         driver.attach(connection)
         self.authority.sessionOpened(driver, grant: grant, login: login)
+        self.offerConfiguration(to: driver)
         return .success(
             Admission(
                 driver: driver,

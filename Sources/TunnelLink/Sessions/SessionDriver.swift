@@ -52,9 +52,15 @@ package final class SessionDriver: @unchecked Sendable {
     private var isDirty = false
     private var isLookedAfter = false
     private var pace = LinkPace()
+    /// What the connector has been told, or is about to be.
+    private var offered: ManagedConfiguration?
     /// Told once, in a turn of the transport, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
     var onAvailability: ((SessionAvailability) -> Void)?
+    /// Told in a turn of the transport what the edge says of where requests are to go.
+    var onConfiguration: ((ManagedConfiguration) -> Void)?
+    /// Told in a turn of the transport how the connector says that it stands.
+    var onReport: ((ConnectorReport) -> Void)?
 
     init(id: SessionID, publicKey: [UInt8], session: consuming Session, host: SessionHost) {
         self.id = id
@@ -120,6 +126,21 @@ package final class SessionDriver: @unchecked Sendable {
     /// Lets the streams' owners know that they might do better elsewhere. In a turn of the transport.
     package func announceAbsence() {
         for stream in self.session.openStreams { self.deliver(stream) { .away($0) } }
+    }
+
+    /// Tells the connector where requests are to go, unless that is what it was told last. In a turn of
+    /// the transport.
+    func offer(_ configuration: ManagedConfiguration) {
+        guard configuration != self.offered else { return }
+        self.offered = configuration
+        self.session.send(configuration)
+        self.markDirty()
+    }
+
+    /// Tells the edge how this connector stands. In a turn of the transport.
+    func send(_ report: ConnectorReport) {
+        self.session.send(report)
+        self.markDirty()
     }
 
     // MARK: Input
@@ -229,6 +250,8 @@ package final class SessionDriver: @unchecked Sendable {
         case .ended(let stream): self.deliver(stream) { .ended($0) }
         case .sent(let stream, let bytes): self.deliver(stream) { .sent($0, bytes) }
         case .reset(let stream, let code): self.deliver(stream) { .reset($0, code) }
+        case .configuration(let configuration): self.onConfiguration?(configuration)
+        case .report(let report): self.onReport?(report)
         case .peerDraining: self.publish()
         case .linkIsDead:
             self.host.logger.info(

@@ -31,7 +31,7 @@ struct ServiceUnit {
         case secret(String)
     }
 
-    /// Where an edge's store has to be.
+    /// Where an edge's store has to be, and where a connector keeps what its edge sent.
     var stateDirectory: String { "/var/lib/" + self.state }
 
     private var state: String {
@@ -78,9 +78,11 @@ struct ServiceUnit {
         lines.append("Environment=LIBDISPATCH_LOG=NO")
         if self.role == .edge {
             lines.append("# `store:` of the configuration file is in here: \(self.stateDirectory).")
-            lines += ["StateDirectory=\(self.state)", "StateDirectoryMode=0700"]
-            lines.append("LimitNOFILE=524288")
+        } else {
+            lines.append("# For the rules that the edge sent last, if they are not in a file here.")
         }
+        lines += ["StateDirectory=\(self.state)", "StateDirectoryMode=0700"]
+        if self.role == .edge { lines.append("LimitNOFILE=524288") }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -7,6 +7,15 @@ import Foundation
 extension ConfigurationDirectory {
     /// The one of this process: `$CULVERT_HOME`, or `~/.culvert`.
     static let usual = ConfigurationDirectory(environment: ProcessInfo.processInfo.environment)
+
+    /// Where this process may keep what it can do without: as a service its own directory
+    /// (`$STATE_DIRECTORY`, see systemd.exec(5)), else the usual one.
+    static let state: ConfigurationDirectory = {
+        let own = ProcessInfo.processInfo.environment["STATE_DIRECTORY"] ?? ""
+        // Several are separated by colons.
+        return own.split(separator: ":").first.map { ConfigurationDirectory(path: String($0)) }
+            ?? .usual
+    }()
 }
 
 /// The edge that this machine is logged in to, for the length of a command.

@@ -35,16 +35,18 @@ struct ConnectorPlan {
             configuration.edgeAddress = try dialAddress(address)
         }
         self.notices = try draft.route(&configuration)
-        self.rulesFile = url == nil ? draft.file?.path : nil
-        if let key {
-            self.options = try connectorOptions(
-                configuration,
-                key.credentials,
-                source: key.origin
-            )
-        } else {
-            let file = try configFile.file()
-            self.options = try connectorOptions(configuration, file: file)
+        self.rulesFile = url == nil && configuration.hasIngress ? draft.file?.path : nil
+        let credentials = try key ?? namedCredentials(configuration, file: configFile.file())
+        self.options = try connectorOptions(
+            configuration,
+            credentials.credentials,
+            source: credentials.origin
+        )
+        if !configuration.hasIngress {
+            self.options.isManaged = true
+            self.options.keptConfiguration = credentials.credentials.tunnelID.map {
+                KeptConfiguration(tunnel: $0, in: .state)
+            }
         }
         self.configuration = configuration
     }
@@ -137,16 +139,10 @@ extension ConnectorPlan {
         /// Applies --url, and gives the notices that are left.
         func route(_ configuration: inout ConnectorConfiguration) throws -> [String] {
             var notices = configuration.notices
-            guard let url else {
-                guard self.file == nil else { return notices.map { "\($0)" } }
-                let path = ConfigurationDirectory.usual.file("config.yml")
-                return [
-                    "No rules: every request is answered 503; say --url http://localhost:3000, or "
-                        + "write `ingress` in \(path)"
-                ]
-            }
-            let service = try Self.service(url)
+            // What it says of no rules is not so: the edge, or --url, has them.
             if !configuration.hasIngress { notices.removeAll { $0.key == "ingress" } }
+            guard let url else { return notices.map { "\($0)" } }
+            let service = try Self.service(url)
             var texts = notices.map { "\($0)" }
             if configuration.hasIngress, let file {
                 texts.append("--url takes the place of the rules of \(file.path)")

@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func aTextThatIsTooLong() {
-        let text = "# " + String(repeating: "x", count: RemoteIngress.maximumBytes)
+        let text = "# " + String(repeating: "x", count: 256 << 10)
         let error = #expect(throws: ConfigurationProblems.self) { try self.parse(text) }
         #expect(error?.description.contains("262144") == true)
     }

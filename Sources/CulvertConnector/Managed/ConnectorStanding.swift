@@ -1,0 +1,98 @@
+internal import HTTPSemantics
+internal import Logging
+internal import Synchronization
+internal import TunnelLink
+internal import TunnelWire
+
+/// What the edge is told of a connector, and what the connector takes from it.
+///
+///     CONFIGURATION ──▶ ManagedIngress ──▶ rules ──▶ RequestIntake
+///                              └────────▶ report ──▶ REPORT
+///
+/// Any thread.
+final class ConnectorStanding: ConnectorDelegate {
+    private struct Contents {
+        /// Nil when the rules are the connector's own.
+        var ingress: ManagedIngress?
+        var unhealthyHostnames: Set<String> = []
+    }
+
+    private let attributes: HTTPFields
+    private let contents: Mutex<Contents>
+    private let onRules: @Sendable (IngressRules) -> Void
+    private let logger: Logger
+    /// What runs, for it to be kept; the latest is enough.
+    let applied: AsyncStream<ManagedConfiguration>
+    private let continuation: AsyncStream<ManagedConfiguration>.Continuation
+
+    /// `attributes` go with each LOGIN; `ingress` is nil for a connector with rules of its own. `onRules`
+    /// is called in a turn of the transport.
+    init(
+        attributes: HTTPFields,
+        ingress: ManagedIngress?,
+        logger: Logger,
+        onRules: @escaping @Sendable (IngressRules) -> Void
+    ) {
+        self.attributes = attributes
+        self.contents = Mutex(Contents(ingress: ingress))
+        self.logger = logger
+        self.onRules = onRules
+        (self.applied, self.continuation) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingNewest(1)
+        )
+    }
+
+    var loginAttributes: HTTPFields {
+        var attributes = self.attributes
+        if let ingress = self.contents.withLock({ $0.ingress }) {
+            attributes.append("configuration-version", "\(ingress.running?.version ?? 0)")
+        }
+        return attributes
+    }
+
+    var report: ConnectorReport? {
+        self.contents.withLock { contents in
+            var report = ConnectorReport(
+                unhealthyHostnames: contents.unhealthyHostnames.sorted()
+            )
+            guard let ingress = contents.ingress else { return report }
+            // The edge sends it requests from its first report on.
+            guard ingress.running != nil || !ingress.problems.isEmpty else { return nil }
+            report.configurationVersion = ingress.running?.version ?? 0
+            report.configurationProblems = ingress.problems
+            return report
+        }
+    }
+
+    func received(_ configuration: ManagedConfiguration) {
+        let (rules, problems) = self.contents.withLock {
+            contents -> (IngressRules?, [String]) in
+            guard var ingress = contents.ingress else { return (nil, []) }
+            defer { contents.ingress = ingress }
+            return (ingress.apply(configuration), ingress.problems)
+        }
+        let version: Logger.Metadata = ["version": "\(configuration.version)"]
+        for problem in problems {
+            self.logger.error("The edge's configuration stays as it was: \(problem)")
+        }
+        guard let rules else { return }
+        self.onRules(rules)
+        self.continuation.yield(configuration)
+        if configuration.version == 0 {
+            self.logger.notice(
+                """
+                No rules: every request is answered 503. Neither this connector nor the edge has any: \
+                say `culvert tunnel config edit` for the tunnel, or --url http://localhost:3000 here
+                """
+            )
+        } else {
+            self.logger.info("Runs the edge's configuration", metadata: version)
+        }
+    }
+
+    /// Notes which hostnames' origins fail their health checks; the edge has to be told by
+    /// `ConnectorEndpoint.reportChanged()`.
+    func note(unhealthyHostnames: Set<String>) {
+        self.contents.withLock { $0.unhealthyHostnames = unhealthyHostnames }
+    }
+}
