@@ -127,6 +127,9 @@ package struct ConfigurationValue {
         return nil
     }
 
+    /// Whether it is a list; reports nothing.
+    package var isList: Bool { if case .sequence = self.node { true } else { false } }
+
     /// A list's elements; each has its number, from 0, in its path.
     package func elements() -> [ConfigurationValue]? {
         guard case .sequence(let nodes, _) = self.node else {

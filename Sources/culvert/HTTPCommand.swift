@@ -21,6 +21,7 @@ struct HTTPCommand: AsyncParsableCommand {
               culvert http localhost:3000 --hostname shop
               culvert http https://10.0.0.5:8443
               culvert http unix:/run/app.sock
+              culvert http 3000 --basic-auth ann:correct-horse --cidr-allow 203.0.113.0/24
             """
     )
 
@@ -29,6 +30,22 @@ struct HTTPCommand: AsyncParsableCommand {
 
     @Option(help: "The name to be reached by; a random one when not given.")
     var hostname: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Ask visitors for a name and password (may be repeated). $CULVERT_BASIC_AUTH keeps it out of ps.",
+            valueName: "user:password"
+        )
+    )
+    var basicAuth: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Let in visitors from these addresses only (may be repeated).",
+            valueName: "range"
+        )
+    )
+    var cidrAllow: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -45,6 +62,7 @@ struct HTTPCommand: AsyncParsableCommand {
 
     func run() async throws {
         let service = try self.service()
+        let access = try self.access()
         LoggingSystem.bootstrap { [level] label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = level
@@ -52,7 +70,9 @@ struct HTTPCommand: AsyncParsableCommand {
         }
         let (configuration, found) = try await self.edge()
         var options = found
-        options.rules = IngressRules(service: service, originRequest: configuration.originRequest)
+        var originRequest = configuration.originRequest
+        originRequest.access = access
+        options.rules = IngressRules(service: service, originRequest: originRequest)
         options.hostnames = [self.hostname ?? RandomName.make()]
         let announcer = Announcer(origin: "\(service)")
         let showsRequests = isatty(STDERR_FILENO) == 1
@@ -89,6 +109,32 @@ struct HTTPCommand: AsyncParsableCommand {
         let configuration = try loadConnectorConfiguration(file)
         let (credentials, origin) = try namedCredentials(configuration, file: file)
         return (configuration, try connectorOptions(configuration, credentials, source: origin))
+    }
+
+    /// Who may visit.
+    ///
+    /// - Throws: `Failure`, which does not repeat a password.
+    private func access() throws -> VisitorAccess {
+        var access = VisitorAccess()
+        var sources = self.basicAuth.map { ("--basic-auth", $0) }
+        if let text = ProcessInfo.processInfo.environment["CULVERT_BASIC_AUTH"], !text.isEmpty {
+            sources.append(("CULVERT_BASIC_AUTH", text))
+        }
+        for (source, text) in sources {
+            do {
+                access.logins.append(try BasicLogin(text))
+            } catch {
+                throw Failure("\(source) \(error).")
+            }
+        }
+        for text in self.cidrAllow {
+            do {
+                access.ranges.append(try AddressRange(text))
+            } catch {
+                throw Failure("--cidr-allow: \(error).")
+            }
+        }
+        return access
     }
 
     /// The origin as people write it.

@@ -154,6 +154,42 @@ extension SystemTests {
             #expect(before == after)
         }
 
+        @Test("--basic-auth and --cidr-allow keep others out, and the password from the origin")
+        func access() throws {
+            let demo = try Demo()
+            let origin = try Origin(in: demo.directory)
+            let connector = try demo.http([
+                "\(origin.port)", "--hostname", "shop", "--basic-auth", "ann:correct-horse",
+                "--cidr-allow", "127.0.0.1",
+            ])
+            let url = try connector.line("^https://.*$")
+            for protocols in ["--http1.1", "--http2"] {
+                let asked = try demo.curl(url + "/status/201", [protocols])
+                #expect(asked.status == 401)
+                #expect(asked.first("www-authenticate")?.hasPrefix("Basic realm=") == true)
+                let wrong = try demo.curl(
+                    url + "/status/201",
+                    [protocols, "--user", "ann:wrong-horse"]
+                )
+                #expect(wrong.status == 401)
+                let known = try demo.curl(
+                    url + "/echo",
+                    [protocols, "--user", "ann:correct-horse"]
+                )
+                #expect(known.status == 200)
+                #expect(known.text.lowercased().contains("x-forwarded-for"), "\(known.text)")
+                #expect(!known.text.lowercased().contains("authorization"), "\(known.text)")
+                let elsewhere = try demo.curl(
+                    url + "/status/201",
+                    [protocols, "--user", "ann:correct-horse", "--interface", "127.0.0.2"]
+                )
+                #expect(elsewhere.status == 403, "\(elsewhere.said)")
+            }
+            let short = try demo.http(["\(origin.port)", "--basic-auth", "ann:secret"])
+            #expect(try short.exit() == 1)
+            #expect(short.errors.contains("fewer than 8") && !short.errors.contains("secret"))
+        }
+
         @Test("without an edge, `culvert http` says what to do")
         func noEdge() throws {
             let directory = try TemporaryDirectory()

@@ -41,6 +41,19 @@ package final class OriginDispatcher {
     /// Begins the exchange of a stream whose first part, `.request(head)`, has just been received:
     /// takes over as the stream's delegate, which gets every later part.
     package func begin(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        let access = target.options.access
+        guard !access.isOpen else { return self.admit(stream, head: head, target: target) }
+        if let refusal = LocalAnswer.refusal(access.decide(head), head) {
+            return self.send(refusal, on: stream, head: head, target: target)
+        }
+        var head = head
+        // It was for this end, and is none of the origin's business.
+        if !access.logins.isEmpty { head.fields.remove("Authorization") }
+        self.admit(stream, head: head, target: target)
+    }
+
+    private func admit(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        if head.method == "CONNECT" { return self.relay(stream, head: head, target: target) }
         switch target.service {
         case .httpStatus, .helloWorld: self.answer(stream, head: head, target: target)
         case .tcp, .bastion, .socksProxy:
@@ -71,9 +84,42 @@ package final class OriginDispatcher {
         }
     }
 
+    /// A TCP connection to a port of the edge: for TCP services only.
+    private func relay(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        guard case .tcp(_, let host, let port) = target.service else {
+            let answer = LocalAnswer.text(
+                "This is no TCP service.\n",
+                status: 405,
+                reason: "Method Not Allowed",
+                head
+            )
+            return self.send(answer, on: stream, head: head, target: target)
+        }
+        let relay = TCPRelay(stream: stream, head: head, target: target, dispatcher: self)
+        stream.delegate = relay
+        self.exchanges[ObjectIdentifier(relay)] = relay
+        relay.begin(host: host, port: port)
+    }
+
     /// By the connector itself.
     private func answer(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
-        let exchange = LocalExchange(stream: stream, head: head, target: target, dispatcher: self)
+        let answer = LocalAnswer.make(for: target.service, head: head)
+        self.send(answer, on: stream, head: head, target: target)
+    }
+
+    private func send(
+        _ answer: LocalAnswer,
+        on stream: TunnelStream,
+        head: RequestHead,
+        target: OriginTarget
+    ) {
+        let exchange = LocalExchange(
+            stream: stream,
+            head: head,
+            answer: answer,
+            target: target,
+            dispatcher: self
+        )
         stream.delegate = exchange
         self.exchanges[ObjectIdentifier(exchange)] = exchange
         exchange.begin()

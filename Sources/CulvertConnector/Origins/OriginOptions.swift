@@ -37,6 +37,9 @@ package struct OriginOptions: Hashable, Sendable {
     /// Whether the rule is a bastion whatever its service says.
     package var bastionMode = false
 
+    /// Who may visit; anybody by default.
+    package var access = VisitorAccess()
+
     /// What is spoken ahead of the bytes.
     package enum ProxyType: String, Hashable, Sendable {
         /// Nothing.

@@ -23,7 +23,7 @@ extension ConfigurationValue {
     }
 
     /// A range; bits behind the prefix do not count, as in cloudflared, but are worth a word.
-    private func addressRange() -> AddressRange? {
+    func addressRange() -> AddressRange? {
         guard let text = self.string() else { return nil }
         do {
             return try AddressRange(text)

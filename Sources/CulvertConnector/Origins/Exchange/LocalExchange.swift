@@ -3,15 +3,14 @@ import NIOCore
 import TunnelLink
 import TunnelWire
 
-/// An exchange that the connector answers itself: `http_status:N`, `hello_world`, and a request for a
-/// TCP service that is no WebSocket.
+/// An exchange that the connector answers itself: `http_status:N`, `hello_world`, a request for a TCP
+/// service that is no WebSocket, and a visitor who is not let in.
 ///
 /// The answer goes out at once; the request's body is discarded with credit. Confined to the
 /// stream's event loop.
 final class LocalExchange: TunnelStreamDelegate {
     private let stream: TunnelStream
-    private let head: RequestHead
-    private let target: OriginTarget
+    private let answer: LocalAnswer
     private unowned let dispatcher: OriginDispatcher
     private let started = NIODeadline.now()
     private var record: ExchangeRecord
@@ -20,12 +19,12 @@ final class LocalExchange: TunnelStreamDelegate {
     init(
         stream: TunnelStream,
         head: RequestHead,
+        answer: LocalAnswer,
         target: OriginTarget,
         dispatcher: OriginDispatcher
     ) {
         self.stream = stream
-        self.head = head
-        self.target = target
+        self.answer = answer
         self.dispatcher = dispatcher
         self.record = ExchangeRecord(
             method: head.method,
@@ -37,10 +36,9 @@ final class LocalExchange: TunnelStreamDelegate {
     }
 
     func begin() {
-        let answer = LocalAnswer.make(for: self.target.service, head: self.head)
-        self.record.status = answer.head.status
-        self.stream.send(.response(answer.head))
-        if let body = answer.body {
+        self.record.status = self.answer.head.status
+        self.stream.send(.response(self.answer.head))
+        if let body = self.answer.body {
             self.record.responseBytes = body.readableBytes
             self.stream.send(.data(body))
         }

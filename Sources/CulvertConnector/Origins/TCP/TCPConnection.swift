@@ -1,9 +1,23 @@
 import Glibc
 import NIOCore
 
+/// What a connection to a TCP origin tells whoever carries it; on its channel's event loop.
+protocol TCPConnectionUser: AnyObject {
+    /// Bytes of the origin, in order.
+    func received(_ bytes: ByteBuffer)
+    /// What one read of the socket brought has been handed over: it shall not wait.
+    func endedRead()
+    /// The origin has sent FIN, behind its last byte.
+    func originEnded()
+    /// The connection is gone: after FIN from both sides, or broken off. The last call.
+    func lostConnection()
+    /// What was written has left this end's memory, or nearly.
+    func connectionBecameWritable()
+}
+
 /// The origin's side of a carried connection: the only handler of its channel.
 ///
-/// Reads nothing until it has an exchange and while that asks for it; but NIO reads on by itself to the
+/// Reads nothing until it has a user and while that asks for it; but NIO reads on by itself to the
 /// end of an input that has ended, so that is held (the kernel's buffer bounds it). Confined to its
 /// channel's event loop.
 final class TCPConnection: ChannelDuplexHandler {
@@ -12,7 +26,7 @@ final class TCPConnection: ChannelDuplexHandler {
     typealias OutboundOut = ByteBuffer
 
     private var context: ChannelHandlerContext?
-    private var exchange: TCPExchange?
+    private var user: (any TCPConnectionUser)?
     private var isPaused = true
     private var isReadHeld = false
     /// What was read while paused, and not handed over yet.
@@ -28,12 +42,12 @@ final class TCPConnection: ChannelDuplexHandler {
     /// What was last wrong with it, in words, for a log.
     var failureDetail: String? { self.failure.map { "\($0)" } }
 
-    /// Takes on the exchange; reading begins with ``resumeReading()``.
+    /// Takes on its user; reading begins with ``resumeReading()``.
     ///
     /// - Returns: false when it has been closed in the meantime.
-    func join(_ exchange: TCPExchange) -> Bool {
+    func join(_ user: any TCPConnectionUser) -> Bool {
         guard let context, context.channel.isActive, self.failure == nil else { return false }
-        self.exchange = exchange
+        self.user = user
         return true
     }
 
@@ -59,21 +73,21 @@ final class TCPConnection: ChannelDuplexHandler {
     private func handOver() {
         guard !self.held.isEmpty || self.holdsInputEnd || self.holdsLoss else { return }
         while !self.isPaused, !self.held.isEmpty {
-            self.exchange?.received(self.held.removeFirst())
+            self.user?.received(self.held.removeFirst())
         }
-        self.exchange?.endedRead()
+        self.user?.endedRead()
         guard !self.isPaused, self.held.isEmpty else { return }
         if self.holdsInputEnd {
             self.holdsInputEnd = false
-            self.exchange?.originEnded()
+            self.user?.originEnded()
         }
         if self.holdsLoss { self.lose() }
     }
 
     private func lose() {
-        guard let exchange else { return }
-        self.exchange = nil
-        exchange.lostConnection()
+        guard let user else { return }
+        self.user = nil
+        user.lostConnection()
     }
 
     /// FIN, once what was written has gone.
@@ -83,9 +97,9 @@ final class TCPConnection: ChannelDuplexHandler {
         self.context?.close(mode: .output, promise: nil)
     }
 
-    /// Closes once what was written has gone: its exchange is done with it.
+    /// Closes once what was written has gone: its user is done with it.
     func close() {
-        self.exchange = nil
+        self.user = nil
         guard let context else { return }
         let channel = context.channel
         // An origin that reads no more is not waited for.
@@ -98,10 +112,10 @@ final class TCPConnection: ChannelDuplexHandler {
         }
     }
 
-    /// Closes at once and with a reset: the exchange was given up, and what the origin has is not the
+    /// Closes at once and with a reset: what it carried was given up, and what the origin has is not the
     /// whole.
     func abandon() {
-        self.exchange = nil
+        self.user = nil
         guard let context else { return }
         let socket = context.channel as? any SocketOptionProvider
         _ = socket?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
@@ -132,14 +146,14 @@ extension TCPConnection {
         if self.isPaused || !self.held.isEmpty {
             self.held.append(bytes)
         } else {
-            self.exchange?.received(bytes)
+            self.user?.received(bytes)
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { self.exchange?.endedRead() }
+    func channelReadComplete(context: ChannelHandlerContext) { self.user?.endedRead() }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.exchange?.connectionBecameWritable() }
+        if context.channel.isWritable { self.user?.connectionBecameWritable() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -167,7 +181,7 @@ extension TCPConnection {
         if self.isPaused || !self.held.isEmpty {
             self.holdsInputEnd = true
         } else {
-            self.exchange?.originEnded()
+            self.user?.originEnded()
         }
     }
 }

@@ -207,7 +207,7 @@ extension TCPExchange {
 
 // MARK: - The connection
 
-extension TCPExchange {
+extension TCPExchange: TCPConnectionUser {
     func received(_ bytes: ByteBuffer) {
         guard self.machine.isAnswerOpen else { return }
         self.hasMoved = true
@@ -215,7 +215,6 @@ extension TCPExchange {
         if !self.stream.isWritable { self.connection?.pauseReading() }
     }
 
-    /// What one read of the socket brought has been handed over: it shall not wait.
     func endedRead() { self.stream.flush() }
 
     func originEnded() { self.act(on: self.machine.originEnded(), reason: "") }
@@ -242,15 +241,17 @@ extension TCPExchange {
         }
     }
 
+    func connectionBecameWritable() {
+        self.hasMoved = true
+        self.giveCredit()
+    }
+}
+
+extension TCPExchange {
     func flushConnection() {
         guard let connection else { return }
         connection.flush()
         if connection.isWritable { self.giveCredit() }
-    }
-
-    func connectionBecameWritable() {
-        self.hasMoved = true
-        self.giveCredit()
     }
 
     private func giveCredit() {

@@ -1,0 +1,191 @@
+import HTTPSemantics
+import NIOCore
+import TunnelLink
+import TunnelWire
+
+/// One visitor's TCP connection to a port of the edge, carried to a TCP origin as it is.
+///
+/// The stream was opened with CONNECT; the origin is dialled, 200 is answered, and from then on the two
+/// directions are the connection's own, which end independently as TCP's do. An origin that breaks off
+/// resets the stream, and a stream that is reset resets the origin's connection.
+///
+/// Confined to the stream's event loop, which is the connection's, too. Bytes from the tunnel are credited
+/// once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`; reading from the
+/// origin stops while the stream is not writable.
+final class TCPRelay {
+    private let stream: TunnelStream
+    private let target: OriginTarget
+    private unowned let dispatcher: OriginDispatcher
+    private let started = NIODeadline.now()
+    private var dial: TCPDial?
+    private var connection: TCPConnection?
+    /// What waits for a connection: within the stream's window, since no credit is given for it.
+    private var held: [ByteBuffer] = []
+    private var owedBytes = 0
+    private var hasVisitorEnded = false
+    private var hasOriginEnded = false
+    private var isFinished = false
+    private var record: ExchangeRecord
+
+    init(
+        stream: TunnelStream,
+        head: RequestHead,
+        target: OriginTarget,
+        dispatcher: OriginDispatcher
+    ) {
+        self.stream = stream
+        self.target = target
+        self.dispatcher = dispatcher
+        self.record = ExchangeRecord(
+            method: head.method,
+            host: head.authority,
+            hostname: target.hostname,
+            path: head.path,
+            origin: target.name
+        )
+    }
+
+    /// Dials `host`.
+    func begin(host: String, port: Int) {
+        let dial = TCPDial(
+            to: TCPDestination(host: host, port: port),
+            options: self.target.options,
+            rules: nil,
+            on: self.stream.eventLoop
+        ) { result in
+            self.dial = nil
+            switch result {
+            case .success(let connection): self.dialled(connection)
+            case .failure(let failure): self.fail(failure.code, failure.detail)
+            }
+        }
+        self.dial = dial
+        dial.start()
+    }
+
+    private func dialled(_ connection: TCPConnection) {
+        guard connection.join(self) else {
+            connection.abandon()
+            return self.fail(.originUnreachable, "closed by the origin at once")
+        }
+        self.connection = connection
+        self.record.status = 200
+        self.stream.send(.response(ResponseHead(status: 200, reason: "OK")))
+        self.stream.flush()
+        let pieces = self.held
+        self.held.removeAll()
+        for piece in pieces { connection.write(piece) }
+        if self.hasVisitorEnded { connection.closeOutput() }
+        self.flushConnection()
+        if self.stream.isWritable { connection.resumeReading() }
+    }
+
+    private func giveCredit() {
+        guard self.owedBytes > 0, !self.isFinished else { return }
+        let bytes = self.owedBytes
+        self.owedBytes = 0
+        self.stream.consumed(bytes)
+    }
+
+    private func flushConnection() {
+        guard let connection else { return }
+        connection.flush()
+        if connection.isWritable { self.giveCredit() }
+    }
+
+    private func finishIfOver() {
+        guard self.hasVisitorEnded, self.hasOriginEnded, !self.isFinished else { return }
+        self.connection?.close()
+        self.connection = nil
+        self.finish()
+    }
+
+    /// Gives the stream up and says why.
+    private func fail(_ code: ResetCode, _ detail: String) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, detail)
+        self.stream.reset(code)
+        self.stream.flush()
+        self.finish()
+    }
+
+    private func finish() {
+        self.giveCredit()
+        self.isFinished = true
+        self.dial?.cancel()
+        self.connection?.abandon()
+        self.connection = nil
+        self.held.removeAll()
+        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
+        self.dispatcher.ended(self, self.record)
+    }
+}
+
+@available(*, unavailable)
+extension TCPRelay: Sendable {}
+
+// MARK: - The stream
+
+extension TCPRelay: TunnelStreamDelegate {
+    func received(_ part: StreamPart, on stream: TunnelStream) {
+        guard !self.isFinished else { return }
+        switch part {
+        case .data(let bytes):
+            self.record.requestBytes += bytes.readableBytes
+            self.owedBytes += bytes.readableBytes
+            if let connection {
+                connection.write(bytes)
+            } else {
+                self.held.append(bytes)
+            }
+        case .end, .trailers:
+            self.hasVisitorEnded = true
+            self.connection?.flush()
+            self.connection?.closeOutput()
+            self.finishIfOver()
+        case .request, .response:
+            self.fail(.streamProtocolError, "a head where bytes were expected")
+        }
+    }
+
+    func receivedAll(on stream: TunnelStream) { self.flushConnection() }
+
+    func becameWritable(_ stream: TunnelStream) { self.connection?.resumeReading() }
+
+    func wasReset(_ stream: TunnelStream, code: ResetCode) {
+        guard !self.isFinished else { return }
+        self.record.failure = OriginFailure(code, "reset by the edge")
+        self.finish()
+    }
+}
+
+// MARK: - The origin
+
+extension TCPRelay: TCPConnectionUser {
+    func received(_ bytes: ByteBuffer) {
+        self.record.responseBytes += bytes.readableBytes
+        self.stream.send(.data(bytes))
+        if !self.stream.isWritable { self.connection?.pauseReading() }
+    }
+
+    func endedRead() { self.stream.flush() }
+
+    func originEnded() {
+        guard !self.isFinished else { return }
+        self.hasOriginEnded = true
+        self.stream.send(.end)
+        self.stream.flush()
+        self.finishIfOver()
+    }
+
+    func lostConnection() {
+        let detail = self.connection?.failureDetail ?? "closed"
+        self.connection = nil
+        guard !self.isFinished else { return }
+        // After both ends of it nothing is missing.
+        if self.hasOriginEnded, self.hasVisitorEnded { return self.finishIfOver() }
+        self.fail(.truncated, "the origin broke off: \(detail)")
+    }
+
+    func connectionBecameWritable() { self.giveCredit() }
+}
