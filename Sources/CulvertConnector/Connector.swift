@@ -28,6 +28,8 @@ package final class Connector: Sendable {
         package var keptConfiguration: KeptConfiguration?
         /// Hostnames to ask the edge for, instead of the tunnel's own.
         package var hostnames: [String]
+        /// Public TCP ports to ask the edge for, instead of the tunnel's own hostnames; 0 for any.
+        package var tcpPorts: [Int]
         /// This program and its version, as `culvert/1.0`; sent with each LOGIN for the edge's log.
         package var agent: String
 
@@ -38,6 +40,7 @@ package final class Connector: Sendable {
             isManaged: Bool = false,
             keptConfiguration: KeptConfiguration? = nil,
             hostnames: [String] = [],
+            tcpPorts: [Int] = [],
             agent: String
         ) {
             self.identity = identity
@@ -46,6 +49,7 @@ package final class Connector: Sendable {
             self.isManaged = isManaged
             self.keptConfiguration = keptConfiguration
             self.hostnames = hostnames
+            self.tcpPorts = tcpPorts
             self.agent = agent
         }
     }
@@ -76,8 +80,9 @@ package final class Connector: Sendable {
         Self.warn(of: rules, logger)
         let intake = RequestIntake(group: group, rules: rules, onRecord: onRecord)
         self.intake = intake
-        self.standing = ConnectorStanding(
+        let standing = ConnectorStanding(
             attributes: attributes,
+            tcpPorts: options.tcpPorts,
             ingress: ingress,
             logger: logger,
             onRules: { rules in
@@ -85,9 +90,10 @@ package final class Connector: Sendable {
                 intake.replace(rules)
             }
         )
+        self.standing = standing
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,
-            delegate: self.standing,
+            delegate: standing,
             configuration: SessionConfiguration(),
             group: group,
             acceptor: self.intake,
@@ -97,7 +103,10 @@ package final class Connector: Sendable {
             endpoint: self.endpoint,
             edge: options.edge,
             logger: logger,
-            onState: onState
+            onState: { state in
+                if case .connected(let welcome) = state { standing.note(welcome) }
+                onState(state)
+            }
         )
         self.endpoint.start()
     }

@@ -36,6 +36,9 @@ package final class Edge: Sendable {
     private let certificates: EdgeCertificates
     private let endpoint: EdgeEndpoint
     private let visitors: VisitorServer
+    /// Nil when connectors may have no TCP ports.
+    private let ports: TCPPorts?
+    private let tcpVisitors: TCPVisitors
     private let listeners: EdgeListeners
     private let isStopping = Flag()
     private let logger: Logger
@@ -61,6 +64,10 @@ package final class Edge: Sendable {
         self.certificates = certificates
         self.tunnels = try await EdgeTunnels(configuration, logger: logger)
         let publicPort = PublicPort(configuration.listen.https.port)
+        let ports = configuration.listen.tcpPorts.map {
+            TCPPorts($0, publicHost: configuration.connect.name, group: group, logger: logger)
+        }
+        self.ports = ports
         self.endpoint = try EdgeEndpoint(
             connectHost: configuration.connect.name,
             certificates: certificates.forTransport(),
@@ -69,6 +76,7 @@ package final class Edge: Sendable {
             group: group,
             authority: EdgeAuthority(
                 directory: self.tunnels.directory,
+                ports: ports,
                 publicURL: { publicPort.url(of: $0) },
                 metrics: metrics.sessions,
                 logger: logger
@@ -89,23 +97,36 @@ package final class Edge: Sendable {
             endpoint: self.endpoint,
             logger: logger
         )
+        let log: @Sendable (AccessRecord) -> Void = { record in
+            metrics.count(record)
+            accessLog?(record)
+        }
         self.visitors = VisitorServer(
             configuration: VisitorConfiguration(configuration),
             router: control.map {
                 ControlRouter(host: $0.host, server: $0.server, tunnels: router)
             } ?? router,
             isAuthoritative: { certificates.store.sameCertificate(serverName: $0, host: $1) },
-            accessLog: { record in
-                metrics.count(record)
-                accessLog?(record)
-            }
+            accessLog: log
         )
+        let counter = ConnectionCounter(limits: .init(configuration.limits))
+        let tcpVisitors = TCPVisitors(
+            service: TCPVisitor.Service(
+                router: router,
+                routeTimeout: self.visitors.configuration.timeouts.route,
+                accessLog: log
+            ),
+            counter: counter
+        )
+        self.tcpVisitors = tcpVisitors
+        ports?.serve { try tcpVisitors.accept($0, port: $1) }
         self.endpoint.start()
         let isStopping = self.isStopping
         do {
             (self.listeners, self.addresses) = try await EdgeListeners.open(
                 configuration,
                 certificates: certificates.store,
+                counter: counter,
                 endpoint: self.endpoint,
                 visitors: self.visitors,
                 status: StatusRoutes.edge(metrics.registry) {
@@ -158,9 +179,10 @@ package final class Edge: Sendable {
         )
         self.endpoint.drain()
         await self.listeners.stopAccepting()
-        await self.visitors.drain(
-            deadline: .now() + TimeAmount(self.configuration.gracePeriod)
-        )
+        await self.ports?.stopAccepting()
+        let deadline = NIODeadline.now() + TimeAmount(self.configuration.gracePeriod)
+        await self.visitors.drain(deadline: deadline)
+        await self.tcpVisitors.drain(deadline: deadline)
         self.stop()
         await self.listeners.closeStatus()
         self.logger.info("Stopped")

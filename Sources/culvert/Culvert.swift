@@ -20,6 +20,7 @@ struct Culvert: AsyncParsableCommand {
             With an account at an edge:
               culvert login https://edge.example.com
               culvert http 3000         at once, with a name of the edge's choice
+              culvert tcp 22            the same for TCP, at a port of the edge
               culvert tunnel create demo
               culvert tunnel route dns demo app.example.com
               culvert tunnel run demo --url http://localhost:3000
@@ -35,7 +36,8 @@ struct Culvert: AsyncParsableCommand {
             """,
         version: buildVersion,
         subcommands: [
-            LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TunnelCommand.self,
+            LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TCPCommand.self,
+            TunnelCommand.self,
             AccessCommand.self, AccountCommand.self, AuditCommand.self, EdgeCommand.self,
             ServiceCommand.self,
         ]

@@ -15,6 +15,8 @@ final class ConnectorStanding: ConnectorDelegate {
         /// Nil when the rules are the connector's own.
         var ingress: ManagedIngress?
         var unhealthyHostnames: Set<String> = []
+        /// Those that are asked for; once the edge has given some, those.
+        var tcpPorts: [Int]
     }
 
     private let attributes: HTTPFields
@@ -29,12 +31,13 @@ final class ConnectorStanding: ConnectorDelegate {
     /// is called in a turn of the transport.
     init(
         attributes: HTTPFields,
+        tcpPorts: [Int] = [],
         ingress: ManagedIngress?,
         logger: Logger,
         onRules: @escaping @Sendable (IngressRules) -> Void
     ) {
         self.attributes = attributes
-        self.contents = Mutex(Contents(ingress: ingress))
+        self.contents = Mutex(Contents(ingress: ingress, tcpPorts: tcpPorts))
         self.logger = logger
         self.onRules = onRules
         (self.applied, self.continuation) = AsyncStream.makeStream(
@@ -44,7 +47,9 @@ final class ConnectorStanding: ConnectorDelegate {
 
     var loginAttributes: HTTPFields {
         var attributes = self.attributes
-        if let ingress = self.contents.withLock({ $0.ingress }) {
+        let (ingress, ports) = self.contents.withLock { ($0.ingress, $0.tcpPorts) }
+        for port in ports { attributes.append("tcp-port", "\(port)") }
+        if let ingress {
             attributes.append("configuration-version", "\(ingress.running?.version ?? 0)")
         }
         return attributes
@@ -87,6 +92,15 @@ final class ConnectorStanding: ConnectorDelegate {
             )
         } else {
             self.logger.info("Runs the edge's configuration", metadata: version)
+        }
+    }
+
+    /// Notes which ports the edge gave, to ask for the same when the session is lost.
+    func note(_ welcome: Welcome) {
+        let given = welcome.attributes.values("url").filter { $0.hasPrefix("tcp://") }
+            .compactMap { $0.split(separator: ":").last.flatMap { Int($0) } }
+        self.contents.withLock { contents in
+            if given.count == contents.tcpPorts.count { contents.tcpPorts = given }
         }
     }
 

@@ -99,6 +99,8 @@ extension EdgeConfiguration.Listen {
         mapping.read("plain", into: &listen.plain) { $0.choice() }
         let metrics = mapping.take("metrics")
         if let metrics { listen.metrics = metrics.listener(else: listen.metrics) }
+        let host = listen.https.host
+        listen.tcpPorts = mapping.take("tcp-ports")?.tcpPortRange(defaultHost: host)
         mapping.finish()
         var names = [listen.https: "https"]
         let others = [("http", http, listen.http), ("metrics", metrics, listen.metrics)]

@@ -60,6 +60,9 @@ package struct EdgeConfiguration: Sendable, Equatable {
         /// `/metrics`, `/healthz`, `/readyz`; nil is nowhere (`off`).
         package var metrics: HostPort? = HostPort(host: "127.0.0.1", port: 9090)
 
+        /// The ports that connectors may have for TCP services; nil is none (`off`).
+        package var tcpPorts: TCPPortRange?
+
         /// Every address at its default.
         package init() {}
     }

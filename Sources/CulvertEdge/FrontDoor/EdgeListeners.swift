@@ -19,13 +19,13 @@ struct EdgeListeners: Sendable {
     static func open(
         _ configuration: EdgeConfiguration,
         certificates: CertificateStore,
+        counter: ConnectionCounter,
         endpoint: EdgeEndpoint,
         visitors: VisitorServer,
         status routes: StatusRoutes.Routes,
         group: any EventLoopGroup,
         logger: Logger
     ) async throws -> (Self, Edge.Addresses) {
-        let counter = ConnectionCounter(limits: .init(configuration.limits))
         let door = Self.makeDoor(
             configuration,
             certificates: certificates,

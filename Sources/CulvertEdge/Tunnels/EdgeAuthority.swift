@@ -1,7 +1,7 @@
 internal import Foundation
 internal import HTTPSemantics
-package import Logging
-package import StatusServer
+internal import Logging
+internal import StatusServer
 internal import Synchronization
 package import TunnelLink
 package import TunnelSession
@@ -12,18 +12,22 @@ package final class EdgeAuthority: SessionAuthority {
     private let directory: TunnelDirectory
     /// Where visitors reach a hostname, for a person to click.
     private let publicURL: @Sendable (String) -> String
+    /// Nil when the edge gives none.
+    private let ports: TCPPorts?
     private let metrics: SessionMetrics
     private let logger: Logger
 
     /// Keeps the sessions of one endpoint in `directory`. `publicURL` makes the URL a connector is
     /// told of for each hostname it asked for; it is called in a turn of the transport.
-    package init(
+    init(
         directory: TunnelDirectory,
+        ports: TCPPorts?,
         publicURL: @escaping @Sendable (_ host: String) -> String,
         metrics: SessionMetrics,
         logger: Logger
     ) {
         self.metrics = metrics
+        self.ports = ports
         self.directory = directory
         self.publicURL = publicURL
         self.logger = logger
@@ -34,11 +38,23 @@ package final class EdgeAuthority: SessionAuthority {
         case .success(let admission):
             var attributes: HTTPFields = ["tunnel": admission.name]
             for host in admission.hosts { attributes.append("url", self.publicURL(host.name)) }
-            return .success(
-                SessionGrant(tunnel: admission.name, attributes: attributes, peer: peer)
-            )
+            return self.openPorts(of: admission).map { ports in
+                for port in ports { attributes.append("url", self.ports?.url(of: port) ?? "") }
+                return SessionGrant(
+                    tunnel: admission.name,
+                    attributes: attributes,
+                    ports: ports,
+                    peer: peer
+                )
+            }
         case .failure(let refusal): return .failure(refusal)
         }
+    }
+
+    private func openPorts(of admission: TunnelDirectory.Admission) -> Result<[Int], Refusal> {
+        guard !admission.askedPorts.isEmpty else { return .success([]) }
+        guard let ports else { return .failure(.noPorts) }
+        return ports.open(admission.askedPorts, for: admission.tunnel)
     }
 
     package func loginRefused(_ refusal: Refusal, peer: String) {
@@ -51,13 +67,17 @@ package final class EdgeAuthority: SessionAuthority {
 
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         // Who has lost his right since has no service, and is ended like all that have none.
-        guard case .success(let admission) = self.directory.admit(login, at: Date()) else { return }
+        guard case .success(let admission) = self.directory.admit(login, at: Date()) else {
+            self.ports?.close(grant.ports)
+            return
+        }
         let agent = login.attributes.first("agent") ?? "unknown"
         self.directory.add(
             session,
             admission,
             agent: agent,
             address: grant.peer,
+            ports: grant.ports,
             configurationVersion: login.attributes.first("configuration-version").flatMap(
                 UInt64.init
             ),
@@ -137,7 +157,7 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
-        self.directory.remove(session)
+        self.ports?.close(self.directory.remove(session))
         self.metrics.sessionClosed()
         self.logger.info(
             "Connector gone",

@@ -33,8 +33,10 @@ package final class TunnelDirectory: Sendable {
         let since: Date
         let publicKey: TunnelPublicKey
         let tunnel: ServedTunnel.Identity
-        /// The hostnames it asked for; when empty it serves the tunnel's own.
+        /// The hostnames it asked for; without any, and without ports, it serves the tunnel's own.
         let hosts: [NormalizedHost]
+        /// The public TCP ports it was given.
+        let ports: [Int]
         let pools: [ConnectorPool]
         /// The tunnel's hostnames that its key serves; nil for all of them.
         let serving: Set<String>?
@@ -79,8 +81,12 @@ package final class TunnelDirectory: Sendable {
         for pool in former.pools.values { pool.wakeWaiters() }
     }
 
-    /// The connectors that serve `host`, and by which hostname; nil when no tunnel has it.
+    /// The connectors that serve `host`, a hostname or ``TCPPorts/key(_:)``, and by which hostname; nil when no tunnel has it.
     func route(for host: String) -> (pool: ConnectorPool, hostname: String)? {
+        // A public TCP port: its key is no hostname.
+        if host.hasPrefix("tcp:") {
+            return self.contents.withLock { $0.claims[host].map { ($0.pool, host) } }
+        }
         guard let host = try? NormalizedHost(host), !self.reserved.contains(host) else {
             return nil
         }
@@ -98,8 +104,10 @@ package final class TunnelDirectory: Sendable {
         let name: String
         let tunnel: ServedTunnel.Identity
         let publicKey: TunnelPublicKey
-        /// The hostnames it asked for; when empty it serves the tunnel's own.
+        /// The hostnames it asked for; without any, and without ports, it serves the tunnel's own.
         let hosts: [NormalizedHost]
+        /// The TCP ports it asks for, 0 for any; they are to be opened.
+        let askedPorts: [Int]
     }
 
     /// What a login may have: the hostnames it asks for, or else its tunnel's own.
@@ -113,6 +121,11 @@ package final class TunnelDirectory: Sendable {
             guard asked.count <= Self.maximumClaims else {
                 return .failure(.hostname("more than \(Self.maximumClaims) hostnames"))
             }
+            let ports = login.attributes.values("tcp-port").map { Int($0) ?? -1 }
+            // A token for some hostnames is for nothing else.
+            guard ports.isEmpty || key.hostnames == nil else {
+                return .failure(.hostname("this token serves no TCP ports"))
+            }
             var hosts: [NormalizedHost] = []
             for text in asked {
                 switch self.check(text, for: key, contents) {
@@ -125,7 +138,8 @@ package final class TunnelDirectory: Sendable {
                     name: key.name,
                     tunnel: key.tunnel,
                     publicKey: publicKey,
-                    hosts: hosts
+                    hosts: hosts,
+                    askedPorts: ports
                 )
             )
         }
@@ -189,20 +203,20 @@ package final class TunnelDirectory: Sendable {
         _ admission: Admission,
         agent: String,
         address: String,
+        ports: [Int],
         configurationVersion version: UInt64?,
         at now: Date
     ) {
         let service = self.contents.withLock { contents in
             var pools: [ConnectorPool] = []
             let key = contents.table.keys[admission.publicKey]
-            if admission.hosts.isEmpty, let pool = contents.table.pools[admission.tunnel] {
-                pools = [pool]
-            }
-            for host in admission.hosts {
+            let names = admission.hosts.map(\.name) + ports.map(TCPPorts.key)
+            if names.isEmpty, let pool = contents.table.pools[admission.tunnel] { pools = [pool] }
+            for name in names {
                 let claim =
-                    contents.claims[host.name]
-                    ?? Claim(tunnel: admission.tunnel, pool: ConnectorPool(name: host.name))
-                contents.claims[host.name] = claim
+                    contents.claims[name]
+                    ?? Claim(tunnel: admission.tunnel, pool: ConnectorPool(name: name))
+                contents.claims[name] = claim
                 pools.append(claim.pool)
             }
             let service = Service(
@@ -213,8 +227,9 @@ package final class TunnelDirectory: Sendable {
                 publicKey: admission.publicKey,
                 tunnel: admission.tunnel,
                 hosts: admission.hosts,
+                ports: ports,
                 pools: pools,
-                serving: admission.hosts.isEmpty ? key?.hostnames : nil,
+                serving: names.isEmpty ? key?.hostnames : nil,
                 isManaged: version != nil,
                 report: ConnectorReport(configurationVersion: version),
                 isInRotation: version != 0
@@ -254,10 +269,13 @@ package final class TunnelDirectory: Sendable {
         }
     }
 
-    func remove(_ session: SessionDriver) {
-        let pools = self.contents.withLock {
-            $0.services.removeValue(forKey: session.id)?.pools ?? []
-        }
+    /// Takes a session out.
+    ///
+    /// - Returns: the TCP ports that it had.
+    @discardableResult
+    func remove(_ session: SessionDriver) -> [Int] {
+        let service = self.contents.withLock { $0.services.removeValue(forKey: session.id) }
+        let pools = service?.pools ?? []
         for pool in pools { pool.remove(session) }
         self.contents.withLock { contents in
             for pool in pools where pool.sessions.isEmpty {
@@ -268,6 +286,7 @@ package final class TunnelDirectory: Sendable {
         }
         // Who waits for a hostname that nobody has any more need not wait on.
         for pool in pools { pool.wakeWaiters() }
+        return service?.ports ?? []
     }
 
     /// The pools that `session` serves.

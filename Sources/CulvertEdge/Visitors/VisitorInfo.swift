@@ -13,9 +13,10 @@ package struct VisitorInfo: Sendable {
     }
 }
 
-/// The HTTP version a visitor speaks.
+/// What a visitor speaks: a version of HTTP, or anything over a public TCP port.
 package enum VisitorProtocol: String, Sendable {
     case http10 = "HTTP/1.0"
     case http11 = "HTTP/1.1"
     case http2 = "HTTP/2"
+    case tcp = "TCP"
 }

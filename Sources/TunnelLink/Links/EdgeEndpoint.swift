@@ -11,12 +11,20 @@ package struct SessionGrant: Sendable {
     package var tunnel: String
     /// What WELCOME tells the connector.
     package var attributes: HTTPFields
+    /// The public TCP ports it has.
+    package var ports: [Int]
     /// Where the login came from, as `ADDRESS:PORT`.
     package var peer: String
 
-    package init(tunnel: String, attributes: HTTPFields = HTTPFields(), peer: String = "") {
+    package init(
+        tunnel: String,
+        attributes: HTTPFields = HTTPFields(),
+        ports: [Int] = [],
+        peer: String = ""
+    ) {
         self.tunnel = tunnel
         self.attributes = attributes
+        self.ports = ports
         self.peer = peer
     }
 }

@@ -28,6 +28,11 @@ struct EdgeDevCommand: AsyncParsableCommand {
     @Option(help: "Where to listen for http, which is redirected to https; `off` for nowhere.")
     var http = "127.0.0.1:8080"
 
+    @Option(
+        help: "Where `culvert tcp` gets ports, as 127.0.0.1:20000-20099; 0 is any; `off` for none."
+    )
+    var tcpPorts = "127.0.0.1:0"
+
     @Flag(help: "Log a line for each request.")
     var accessLog = false
 
@@ -82,6 +87,16 @@ struct EdgeDevCommand: AsyncParsableCommand {
             throw Failure("--https and --http take HOST:PORT: \(error.message)")
         }
         configuration.listen.metrics = nil
+        if self.tcpPorts != "off" {
+            do {
+                configuration.listen.tcpPorts = try TCPPortRange(
+                    self.tcpPorts,
+                    defaultHost: configuration.listen.https.host
+                )
+            } catch {
+                throw Failure("--tcp-ports: \(error).")
+            }
+        }
         configuration.accessLog = self.accessLog
         configuration.certificates = [authority.edgeFiles]
         guard let key = TunnelPublicKey(credentials.publicKey) else {

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import HTTPSemantics
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+
+/// All visitors' connections to public TCP ports. Any thread.
+final class TCPVisitors: Sendable {
+    private struct Connections {
+        var open: [ObjectIdentifier: any Channel] = [:]
+        var drained: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let service: TCPVisitor.Service
+    private let counter: ConnectionCounter
+    private let connections = NIOLockedValueBox(Connections())
+
+    /// `counter` is the other visitors', too: limits are for all of them.
+    init(service: TCPVisitor.Service, counter: ConnectionCounter) {
+        self.service = service
+        self.counter = counter
+    }
+
+    /// Sets up a connection to `port`: to be called in the channel's initializer, on its loop.
+    ///
+    /// - Throws: `ConnectionCounter.Refusal` beyond a limit; what NIO throws when the channel is closed.
+    func accept(_ channel: any Channel, port: Int) throws {
+        guard let remote = channel.remoteAddress, let peer = PeerAddress(remote),
+            let address = IPAddress(peer.ip)
+        else { throw ChannelError.ioOnClosedChannel }
+        let permit = try self.counter.admit(peer)
+        let key = ObjectIdentifier(channel)
+        self.connections.withLockedValue { $0.open[key] = channel }
+        channel.closeFuture.whenComplete { _ in
+            permit.release()
+            self.closed(key)
+        }
+        let options = channel.syncOptions
+        try options?.setOption(.allowRemoteHalfClosure, value: true)
+        try options?.setOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
+        try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        // Nothing else ends a connection whose visitor is gone without a word: two minutes.
+        try options?.setOption(.socketOption(.so_keepalive), value: 1)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+        let visitor = VisitorInfo(connection: VisitorConnection(peer: address, scheme: "tcp"))
+        try channel.pipeline.syncOperations.addHandler(
+            TCPVisitor(self.service, visitor: visitor, port: port)
+        )
+    }
+
+    /// Returns when all connections are gone, or at the deadline, when what is left is cut: nothing says
+    /// over TCP that one should come to an end.
+    func drain(deadline: NIODeadline) async {
+        let first = self.connections.withLockedValue { $0.open.values.first }
+        guard let loop = first?.eventLoop else { return }
+        let cut = loop.scheduleTask(deadline: deadline) {
+            let open = self.connections.withLockedValue { Array($0.open.values) }
+            for channel in open { channel.close(promise: nil) }
+        }
+        await withCheckedContinuation { continuation in
+            let isDone = self.connections.withLockedValue { connections in
+                if !connections.open.isEmpty { connections.drained.append(continuation) }
+                return connections.open.isEmpty
+            }
+            if isDone { continuation.resume() }
+        }
+        cut.cancel()
+    }
+
+    private func closed(_ key: ObjectIdentifier) {
+        let waiting = self.connections.withLockedValue { connections in
+            connections.open[key] = nil
+            guard connections.open.isEmpty else { return [CheckedContinuation<Void, Never>]() }
+            defer { connections.drained = [] }
+            return connections.drained
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}

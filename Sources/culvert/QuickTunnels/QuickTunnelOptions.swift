@@ -1,0 +1,103 @@
+import ArgumentParser
+import ConfigurationFile
+import CulvertConnector
+import Foundation
+import HTTPSemantics
+import Logging
+
+/// What `culvert http` and `culvert tcp` have in common: which edge, who may visit, and running.
+struct QuickTunnelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Let in visitors from these addresses only (may be repeated).",
+            valueName: "range"
+        )
+    )
+    var cidrAllow: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The directory of a development edge; without a login \(DevelopmentDirectory.defaultPath)."
+        )
+    )
+    var dir: String?
+
+    @Option(
+        name: .customLong("log-level"),
+        help: "trace, debug, info, notice, warning or error."
+    )
+    var level: Logger.Level = .warning
+
+    /// Where visitors may come from.
+    ///
+    /// - Throws: `Failure` naming the range that is none.
+    func access() throws -> VisitorAccess {
+        var access = VisitorAccess()
+        for text in self.cidrAllow {
+            do {
+                access.ranges.append(try AddressRange(text))
+            } catch {
+                throw Failure("--cidr-allow: \(error).")
+            }
+        }
+        return access
+    }
+
+    /// Serves until it is told to stop: at `hostnames`, or at TCP ports of the edge, 0 for any.
+    ///
+    /// - Throws: `Failure` when there is no edge, or it will not have this connector.
+    func run(
+        _ service: OriginService,
+        access: VisitorAccess,
+        hostnames: [String] = [],
+        tcpPorts: [Int] = []
+    ) async throws {
+        LoggingSystem.bootstrap { [level] label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let (configuration, found) = try await self.edge()
+        var options = found
+        var originRequest = configuration.originRequest
+        originRequest.access = access
+        options.rules = IngressRules(service: service, originRequest: originRequest)
+        options.hostnames = hostnames
+        options.tcpPorts = tcpPorts
+        let announcer = Announcer(origin: "\(service)")
+        let showsRequests = isatty(STDERR_FILENO) == 1
+        try await runConnector(
+            options,
+            configuration: configuration,
+            logger: Logger(label: "culvert"),
+            onState: { announcer.tell($0) },
+            onRecord: { if showsRequests { RequestLine.show($0) } }
+        )
+    }
+
+    /// How to connect: to the development edge of --dir, the edge that one is logged in to, or the usual
+    /// development edge, whichever comes first.
+    private func edge() async throws -> (ConnectorConfiguration, Connector.Options) {
+        if self.dir == nil, let session = try LoggedIn.ifAny() {
+            let credentials = try await session.machineCredentials()
+            let configuration = ConnectorConfiguration()
+            let file = session.directory.path
+            return (configuration, try connectorOptions(configuration, credentials, source: file))
+        }
+        let directory = DevelopmentDirectory(path: self.dir ?? DevelopmentDirectory.defaultPath)
+        let file = directory.connectorFile
+        guard FileManager.default.fileExists(atPath: file) else {
+            let other =
+                self.dir == nil ? ",\nor log in to one with `culvert login https://…`," : ","
+            throw Failure(
+                """
+                There is no edge: \(file) is missing.
+                Start one with `culvert edge dev\(directory.option)`\(other) then try again.
+                """
+            )
+        }
+        let configuration = try loadConnectorConfiguration(file)
+        let (credentials, origin) = try namedCredentials(configuration, file: file)
+        return (configuration, try connectorOptions(configuration, credentials, source: origin))
+    }
+}
