@@ -55,6 +55,58 @@ import Testing
         )
     }
 
+    @Test func whatIsSetForHostnamesAndWhatFails() {
+        var tunnel = Sample.tunnel
+        tunnel.routes = [
+            HostnameDocument(
+                hostname: "app.example.com",
+                tunnel: "demo",
+                url: nil,
+                balance: "least-requests"
+            ),
+            HostnameDocument(
+                hostname: "b.example.com",
+                tunnel: "demo",
+                url: nil,
+                balance: "sticky"
+            ),
+        ]
+        tunnel.connectors = [nil, ["*", "b.example.com"]].map { unhealthy in
+            ConnectorDocument(
+                id: "s",
+                agent: "a",
+                address: "192.0.2.1",
+                connectedAt: Sample.time,
+                state: "connected",
+                streams: 0,
+                key: "k",
+                configurationVersion: nil,
+                configurationProblem: nil,
+                unhealthyHostnames: unhealthy
+            )
+        }
+        let text = TunnelText.details(tunnel, self.time)
+        #expect(
+            text.contains(
+                """
+                Hostnames:  app.example.com
+                            b.example.com (sticky)
+                """
+            ),
+            "\(text)"
+        )
+        #expect(
+            text.contains(
+                """
+                STATE      REQUESTS  KEY  UNHEALTHY
+                s          192.0.2.1  a      2026-11-27 21:53  connected  0         k    -
+                s          192.0.2.1  a      2026-11-27 21:53  connected  0         k    *, b.example.com
+                """
+            ),
+            "\(text)"
+        )
+    }
+
     @Test func aTunnelWithAllThereIsToIt() {
         var tunnel = Sample.tunnel
         tunnel.configurationVersion = 2

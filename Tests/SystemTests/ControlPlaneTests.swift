@@ -102,6 +102,30 @@ extension SystemTests {
             #expect(gone.status == 404)
         }
 
+        @Test("route dns says how a hostname's requests are shared out, and changes it")
+        func balance() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            try ann.ok(["tunnel", "create", "web"])
+            let route = ["tunnel", "route", "dns", "web", "ann.example.test"]
+            let wrong = try ann.run(route + ["--balance", "fair"])
+            #expect(wrong.status == 64 && wrong.errors.contains("round-robin"), "\(wrong.errors)")
+            try ann.ok(route)
+            #expect(try !ann.ok(["tunnel", "info", "web"]).contains("(sticky)"))
+            let origin = try Origin(in: deployment.directory)
+            let connector = try ann.connect(["web"], to: origin)
+            let plain = try deployment.curl("/status/201", host: "ann.example.test")
+            #expect(plain.status == 201 && plain.first("set-cookie") == nil)
+            let changed = try ann.ok(route + ["--balance", "sticky"])
+            #expect(changed.contains("leads already"))
+            // What is not said of it stays.
+            try ann.ok(route)
+            #expect(try ann.ok(["tunnel", "info", "web"]).contains("ann.example.test (sticky)"))
+            let sticky = try deployment.curl("/status/201", host: "ann.example.test")
+            let logs = deployment.logs(connector)
+            #expect(sticky.status == 201 && sticky.first("set-cookie") != nil, "\(logs)")
+        }
+
         @Test(
             "a token serves what it names, until it is revoked or expires; its sessions end at once"
         )

@@ -95,6 +95,8 @@ enum OpenAPI {
                 201,
                 "Hostname",
                 also: 200,
+                body: "HostnameChange",
+                needsBody: false,
                 path: ["tunnel", "hostname"]
             ),
             "delete": operation("releaseHostname", 204, path: ["tunnel", "hostname"]),
@@ -146,6 +148,7 @@ enum OpenAPI {
         _ answer: String? = nil,
         also other: Int? = nil,
         body: String? = nil,
+        needsBody: Bool = true,
         path: [String] = [],
         query: [String: JSONValue] = [:],
         needsLogin: Bool = true
@@ -161,7 +164,7 @@ enum OpenAPI {
         ]
         if let body {
             operation["requestBody"] = [
-                "required": true, "content": self.content("application/json", body),
+                "required": .bool(needsBody), "content": self.content("application/json", body),
             ]
         }
         let parameters =

@@ -1,6 +1,7 @@
 internal import ControlAPI
 internal import ControlServer
 internal import CulvertControl
+internal import HTTPSemantics
 internal import TunnelLink
 internal import TunnelSession
 internal import TunnelWire
@@ -23,7 +24,9 @@ struct EdgePresence: TunnelPresence {
                 streams: service.session.load.count,
                 key: registry.key(service.publicKey)?.label ?? "",
                 configurationVersion: nil,
-                configurationProblem: nil
+                configurationProblem: nil,
+                unhealthyHostnames: service.unhealthy.isEmpty
+                    ? nil : service.unhealthy.map(\.description).sorted()
             )
         }
     }

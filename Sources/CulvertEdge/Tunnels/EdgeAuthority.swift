@@ -53,7 +53,14 @@ package final class EdgeAuthority: SessionAuthority {
         // Who has lost his right since has no service, and is ended like all that have none.
         guard case .success(let admission) = self.directory.admit(login, at: Date()) else { return }
         let agent = login.attributes.first("agent") ?? "unknown"
-        self.directory.add(session, admission, agent: agent, address: grant.peer, at: Date())
+        self.directory.add(
+            session,
+            of: login.connector,
+            admission,
+            agent: agent,
+            address: grant.peer,
+            at: Date()
+        )
         self.metrics.sessionOpened()
         self.wake(session)
         self.logger.info(
@@ -87,6 +94,7 @@ package final class EdgeAuthority: SessionAuthority {
     /// A session can be used: for requests that wait, and for those of other sessions that are away.
     private func wake(_ session: SessionDriver) {
         for pool in self.directory.pools(of: session) {
+            pool.isBack(session)
             pool.wakeWaiters()
             for other in pool.sessions where other.availability == .waiting {
                 self.offerMove(from: other)
@@ -95,10 +103,11 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     /// A session whose link is gone for a second is likely gone with its process: requests without an
-    /// answer may go to another connector, if one is there.
+    /// answer may go to another connector, if one is there, and visitors that stick to it do.
     private func offerMove(from session: SessionDriver) {
         session.ifAway(after: .seconds(1)) { [directory] session in
             let pools = directory.pools(of: session)
+            for pool in pools { pool.giveUp(session) }
             if pools.contains(where: \.hasConnected) { session.announceAbsence() }
         }
     }

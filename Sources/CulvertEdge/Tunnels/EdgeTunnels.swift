@@ -54,7 +54,7 @@ final class EdgeTunnels: Sendable {
 
     /// What the configuration declares now.
     var declaredHostnames: [HostPattern] {
-        self.sources.withLock { $0.declared.flatMap(\.hostnames) }
+        self.sources.withLock { $0.declared.flatMap(\.hostnames).map(\.pattern) }
     }
 
     /// Has the configuration declare other tunnels; sessions of those that are gone end.

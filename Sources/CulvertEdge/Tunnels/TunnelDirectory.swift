@@ -19,8 +19,13 @@ package final class TunnelDirectory: Sendable {
 
     /// A hostname that connectors asked for.
     private struct Claim: Sendable {
-        let tunnel: ServedTunnel.Identity
-        let pool: ConnectorPool
+        let route: TunnelTable.Route
+
+        init(_ host: NormalizedHost, of tunnel: ServedTunnel.Identity) {
+            let pool = ConnectorPool(name: host.name)
+            let hostname = ServedHostname(HostPattern(exactly: host))
+            self.route = TunnelTable.Route(to: pool, of: tunnel, hostname)
+        }
     }
 
     /// A session, and what it was let in for.
@@ -36,6 +41,9 @@ package final class TunnelDirectory: Sendable {
         /// The hostnames it asked for; when empty it serves the tunnel's own.
         let hosts: [NormalizedHost]
         let pools: [ConnectorPool]
+        /// The rules of its connector whose origins fail their health checks; `.any` is one without a
+        /// hostname.
+        var unhealthy: [HostPattern] = []
     }
 
     private struct Contents: Sendable {
@@ -72,13 +80,12 @@ package final class TunnelDirectory: Sendable {
     }
 
     /// The connectors that serve `host`, and by which hostname; nil when no tunnel has it.
-    func route(for host: String) -> (pool: ConnectorPool, hostname: String)? {
+    func route(for host: String) -> TunnelTable.Route? {
         guard let host = try? NormalizedHost(host), !self.reserved.contains(host) else {
             return nil
         }
         return self.contents.withLock { contents in
-            if let claim = contents.claims[host.name] { return (claim.pool, host.name) }
-            return contents.table.routes.target(for: host).map { ($0.pool, $0.hostname) }
+            contents.claims[host.name]?.route ?? contents.table.routes.target(for: host)
         }
     }
 
@@ -151,7 +158,7 @@ package final class TunnelDirectory: Sendable {
         _ contents: borrowing Contents
     ) -> String? {
         guard !self.reserved.contains(host), !host.isAddress else { return "is the edge's own" }
-        if let claim = contents.claims[host.name], claim.tunnel != key.tunnel {
+        if let claim = contents.claims[host.name], claim.route.tunnel != key.tunnel {
             return "belongs to another tunnel"
         }
         if let row = contents.table.routes.target(for: host) {
@@ -174,8 +181,10 @@ package final class TunnelDirectory: Sendable {
 
     // MARK: Sessions
 
+    /// Adds a session of a connector: its process, over all its sessions.
     func add(
         _ session: SessionDriver,
+        of connector: SessionID,
         _ admission: Admission,
         agent: String,
         address: String,
@@ -188,11 +197,9 @@ package final class TunnelDirectory: Sendable {
                 pools = [pool]
             }
             for host in admission.hosts {
-                let claim =
-                    contents.claims[host.name]
-                    ?? Claim(tunnel: admission.tunnel, pool: ConnectorPool(name: host.name))
+                let claim = contents.claims[host.name] ?? Claim(host, of: admission.tunnel)
                 contents.claims[host.name] = claim
-                pools.append(claim.pool)
+                pools.append(claim.route.pool)
             }
             contents.services[session.id] = Service(
                 session: session,
@@ -206,7 +213,7 @@ package final class TunnelDirectory: Sendable {
             )
             return (pools, admission.hosts.isEmpty ? key?.hostnames : nil)
         }
-        for pool in pools { pool.add(session, serving: hostnames) }
+        for pool in pools { pool.add(session, of: connector, serving: hostnames) }
     }
 
     func remove(_ session: SessionDriver) {
@@ -216,13 +223,30 @@ package final class TunnelDirectory: Sendable {
         for pool in pools { pool.remove(session) }
         self.contents.withLock { contents in
             for pool in pools where pool.sessions.isEmpty {
-                if contents.claims[pool.name]?.pool === pool {
+                if contents.claims[pool.name]?.route.pool === pool {
                     contents.claims[pool.name] = nil
                 }
             }
         }
         // Who waits for a hostname that nobody has any more need not wait on.
         for pool in pools { pool.wakeWaiters() }
+    }
+
+    /// A session's connector says which of its rules have origins that fail their health checks now: by
+    /// their hostnames as its configuration has them, empty for a rule without one. All others pass.
+    ///
+    /// A rule counts for every hostname that its own covers. What is no hostname is left out, as is what is
+    /// said of a session that is over.
+    func note(unhealthy hostnames: [String], of session: SessionID) {
+        let rules = hostnames.compactMap { text in
+            try? HostPattern(text.isEmpty ? "*" : text)
+        }
+        let service = self.contents.withLock { contents in
+            contents.services[session]?.unhealthy = rules
+            return contents.services[session]
+        }
+        guard let service else { return }
+        for pool in service.pools { pool.setUnhealthy(service.session, rules) }
     }
 
     /// The pools that `session` serves.
@@ -256,7 +280,7 @@ package final class TunnelDirectory: Sendable {
     /// Sessions and waiting requests of each tunnel, for metrics.
     package var report: [(name: String, sessions: [SessionDriver], waiting: Int)] {
         let pools = self.contents.withLock { contents in
-            Array(contents.table.pools.values) + contents.claims.values.map(\.pool)
+            Array(contents.table.pools.values) + contents.claims.values.map(\.route.pool)
         }
         return pools.map { ($0.name, $0.sessions, $0.waitingCount) }
     }

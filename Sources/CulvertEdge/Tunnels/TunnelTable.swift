@@ -24,6 +24,16 @@ struct TunnelTable: Sendable {
         let pool: ConnectorPool
         /// The hostname in its canonical text: a name or a wildcard.
         let hostname: String
+        let pattern: HostPattern
+        let balance: Balance
+
+        init(to pool: ConnectorPool, of tunnel: ServedTunnel.Identity, _ hostname: ServedHostname) {
+            self.tunnel = tunnel
+            self.pool = pool
+            self.hostname = hostname.pattern.description
+            self.pattern = hostname.pattern
+            self.balance = hostname.balance
+        }
     }
 
     private(set) var keys: [TunnelPublicKey: Key] = [:]
@@ -56,8 +66,8 @@ struct TunnelTable: Sendable {
                 )
             }
             for hostname in tunnel.hostnames {
-                let name = hostname.description
-                rows.append((hostname, Route(tunnel: tunnel.identity, pool: pool, hostname: name)))
+                let route = Route(to: pool, of: tunnel.identity, hostname)
+                rows.append((hostname.pattern, route))
             }
         }
         self.routes = try RouteTable(rows)

@@ -16,12 +16,15 @@ import TunnelWire
             .init(
                 name: "shop",
                 publicKey: try #require(TunnelPublicKey(Self.shopKey)),
-                hostnames: [try HostPattern("shop.example.com"), try HostPattern("*.shop.test")]
+                hostnames: [
+                    .init(try HostPattern("shop.example.com")),
+                    .init(try HostPattern("*.shop.test"), balance: .sticky),
+                ]
             ),
             .init(
                 name: "blog",
                 publicKey: try #require(TunnelPublicKey(Self.blogKey)),
-                hostnames: [try HostPattern("blog.example.com")]
+                hostnames: [.init(try HostPattern("blog.example.com"))]
             ),
         ]
     }
@@ -75,6 +78,25 @@ import TunnelWire
         #expect(directory.route(for: "a.shop.test")?.hostname == "*.shop.test")
         #expect(directory.route(for: "blog.example.com")?.pool.name == "blog")
         #expect(directory.route(for: "other.example.com") == nil)
+    }
+
+    @Test func eachHostnameHasItsBalance() throws {
+        var world = try World(hostnames: ["www.ann.test"])
+        try world.write([
+            .hostname(
+                HostnameClaim(
+                    pattern: try HostPattern("api.ann.test"),
+                    tunnel: world.web.id,
+                    balance: .roundRobin,
+                    createdAt: now
+                )
+            )
+        ])
+        let directory = try self.directory(registry: world.registry)
+        #expect(directory.route(for: "shop.example.com")?.balance == .leastRequests)
+        #expect(directory.route(for: "a.shop.test")?.balance == .sticky)
+        #expect(directory.route(for: "www.ann.test")?.balance == .leastRequests)
+        #expect(directory.route(for: "api.ann.test")?.balance == .roundRobin)
     }
 
     @Test(
