@@ -9,6 +9,7 @@ internal import TunnelWire
 /// A running connector: a tunnel to the edge on one side, origins on the other.
 ///
 ///     LinkKeeper ──▶ ConnectorEndpoint (session) ──▶ ingress rules ──▶ OriginDispatcher ──▶ origin
+///                                                      └─▶ HealthChecks ──▶ origin
 ///
 /// Any thread.
 package final class Connector: Sendable {
@@ -43,10 +44,11 @@ package final class Connector: Sendable {
     private let endpoint: ConnectorEndpoint
     private let intake: RequestIntake
     private let keeper: LinkKeeper
+    private let health: HealthChecks
     private let logger: Logger
 
     /// `onState` is told how the connector stands towards its edge, on any thread; `onRecord` of each
-    /// exchange at its end, on an event loop.
+    /// exchange at its end, on an event loop; `onHealth` whenever ``unhealthyHostnames`` changes, too.
     ///
     /// - Throws: `TransportError` when the tunnel's transport cannot be set up.
     package init(
@@ -54,13 +56,20 @@ package final class Connector: Sendable {
         group: any EventLoopGroup,
         logger: Logger,
         onState: @escaping @Sendable (ConnectorState) -> Void = { _ in },
-        onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in }
+        onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in },
+        onHealth: @escaping @Sendable (_ unhealthyHostnames: Set<String>) -> Void = { _ in }
     ) throws(TransportError) {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
         self.logger = logger
         Self.warn(of: options.rules, logger)
         self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
+        self.health = HealthChecks(
+            on: group.next(),
+            tls: self.intake.tls,
+            logger: logger,
+            onChange: onHealth
+        )
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,
             attributes: attributes,
@@ -76,6 +85,7 @@ package final class Connector: Sendable {
             onState: onState
         )
         self.endpoint.start()
+        self.health.replace(options.rules)
     }
 
     private static func warn(of rules: IngressRules, _ logger: Logger) {
@@ -87,11 +97,16 @@ package final class Connector: Sendable {
         }
     }
 
+    /// The hostnames of rules whose origins fail their health checks now, as the rules have them; empty
+    /// for a rule without one.
+    package var unhealthyHostnames: Set<String> { self.health.unhealthyHostnames }
+
     /// Has requests that come from now on go where `rules` say; those under way go on, and an origin
-    /// whose rule is the same keeps its connections.
+    /// whose rule is the same keeps its connections, and what its health checks have found.
     package func replace(_ rules: IngressRules) {
         Self.warn(of: rules, self.logger)
         self.intake.replace(rules)
+        self.health.replace(rules)
     }
 
     /// Serves until the task is cancelled, or the edge refuses for good.
@@ -115,6 +130,7 @@ package final class Connector: Sendable {
 
     /// Stops at once; requests under way fail.
     package func stop() {
+        self.health.stop()
         self.endpoint.close(.shutdown, reason: "the connector stops")
         self.endpoint.shutdown()
     }

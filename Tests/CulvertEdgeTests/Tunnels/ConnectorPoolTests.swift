@@ -1,6 +1,5 @@
 import CulvertControl
 import HTTPSemantics
-import Logging
 import NIOCore
 import NIOPosix
 import Testing
@@ -13,29 +12,11 @@ import TunnelWire
 /// A pool's sessions as they come, lose their links, fail their checks and go.
 @Suite(.timeLimit(.minutes(1))) struct ConnectorPoolTests {
     private let pool = ConnectorPool(name: "demo")
-    private let host = SessionHost(
-        group: MultiThreadedEventLoopGroup.singleton,
-        acceptor: nil,
-        logger: Logger(label: "test")
-    )
+    private let sessions = TestSessions()
 
     /// A session of the connector `number`, in the pool.
     private func join(_ number: UInt64, serving hostnames: Set<String>? = nil) -> SessionDriver {
-        let session = SessionDriver(
-            id: SessionID(high: 7, low: number),
-            publicKey: [],
-            session: Session(
-                role: .edge,
-                configuration: SessionConfiguration(),
-                peerLimits: SessionLimits(
-                    streams: 1,
-                    streamWindowBytes: 1,
-                    sessionWindowBytes: 1
-                ),
-                now: Instant(nanoseconds: 0)
-            ),
-            host: self.host
-        )
+        let session = self.sessions.make(number)
         self.pool.add(session, of: SessionID(high: 1, low: number), serving: hostnames)
         return session
     }

@@ -2,6 +2,7 @@ import CulvertControl
 import Foundation
 import HTTPSemantics
 import Testing
+import TunnelLink
 import TunnelWire
 
 @testable import CulvertEdge
@@ -242,6 +243,47 @@ import TunnelWire
         for other in ["www.ann.test", "new.ann.test", "demo.example.com"] {
             #expect(self.refusal(directory, self.login(key, other))?.code == .hostnameRefused)
         }
+    }
+
+    // MARK: Health
+
+    @Test func aSessionIsPassedOverForWhatItsConnectorReports() throws {
+        let directory = try self.directory()
+        let sessions = TestSessions()
+        let (first, second) = (sessions.make(1), sessions.make(2))
+        let login = self.login(Self.shopKey)
+        guard case .success(let admission) = directory.admit(login, at: now) else {
+            Issue.record("refused")
+            return
+        }
+        for (session, since) in [(first, now), (second, now.addingTimeInterval(1))] {
+            directory.add(session, of: session.id, admission, agent: "", address: "", at: since)
+        }
+        func chosen(_ host: String) throws -> Set<UInt64> {
+            let route = try #require(directory.route(for: host))
+            return Set(
+                (0..<4).compactMap { _ in
+                    let choice = route.pool.choose(for: route, cookies: [], maximumRequests: 9)
+                    guard case .use(let session, _) = choice else { return nil }
+                    return session.id.low
+                }
+            )
+        }
+        #expect(try chosen("shop.example.com") == [1, 2])
+        directory.note(unhealthy: ["*.shop.test", "not a hostname"], of: first.id)
+        #expect(try chosen("a.shop.test") == [2])
+        #expect(try chosen("shop.example.com") == [1, 2])
+        let services = directory.services(of: .declared(name: "shop"))
+        #expect(services.map { $0.unhealthy.map(\.description) } == [["*.shop.test"], []])
+        // A rule without a hostname is for all of them.
+        directory.note(unhealthy: [""], of: first.id)
+        #expect(try chosen("shop.example.com") == [2])
+        directory.note(unhealthy: [], of: first.id)
+        #expect(try chosen("a.shop.test") == [1, 2])
+        // What is late says nothing.
+        directory.remove(second)
+        directory.note(unhealthy: [""], of: second.id)
+        #expect(try chosen("a.shop.test") == [1])
     }
 
     @Test func poolsOutliveAChange() throws {

@@ -27,6 +27,7 @@ extension OriginOptions {
         mapping.read("bastionMode", into: &self.bastionMode) { $0.bool() }
         mapping.read("proxyType", into: &self.proxyType) { $0.proxyType() }
         mapping.read("ipRules", into: &self.ipRules) { $0.ipRules() }
+        self.readHealthCheck(mapping.take("healthCheck"))
         Self.checkAccess(mapping.take("access"))
         mapping.ignore(Self.inapplicable)
         mapping.finish()
