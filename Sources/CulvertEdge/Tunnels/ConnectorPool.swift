@@ -200,11 +200,12 @@ final class ConnectorPool: Sendable {
         _ maximumRequests: Int,
         _ contents: Contents
     ) -> ConnectorChoice.Result {
+        let choice = ConnectorChoice(balance: route.balance, maximumRequests: maximumRequests)
         let isInTurns = route.balance == .roundRobin
-        return ConnectorChoice(balance: route.balance, maximumRequests: maximumRequests).choose(
-            from: isInTurns ? contents.turns[route.hostname] ?? 0 : contents.start,
-            among: contents.members.lazy.map { $0.candidate(for: route, own: own) }
-        )
+        let start = isInTurns ? contents.turns[route.hostname] ?? 0 : contents.start
+        return choice.choose(from: start, of: contents.members.count) {
+            contents.members[$0].candidate(for: route, own: own)
+        }
     }
 
     // MARK: Waiting

@@ -15,8 +15,8 @@ import Testing
     ) -> ConnectorChoice.Result {
         ConnectorChoice(balance: balance, maximumRequests: maximum).choose(
             from: start,
-            among: candidates
-        )
+            of: candidates.count
+        ) { candidates[$0] }
     }
 
     /// The choices of `count` requests that end at once, in the pool's way of going round.

@@ -41,18 +41,15 @@ struct ConnectorChoice {
     /// A connector with so many under way gets no more.
     let maximumRequests: Int
 
-    /// The choice among `candidates`; of equals, the first from `start` on, round the end.
-    func choose(
-        from start: Int,
-        among candidates: some RandomAccessCollection<Candidate>
-    ) -> Result {
-        var best: (offset: Int, rank: Rank, requests: Int)?
+    /// The choice among `count` candidates, each of which is asked for once; of equals, the first from
+    /// `start` on, round the end.
+    func choose(from start: Int, of count: Int, _ candidate: (Int) -> Candidate) -> Result {
+        var best: (index: Int, rank: Rank, requests: Int)?
         var awaited: Rank?
         var isFull = false
-        let count = candidates.count
         for step in 0..<count {
-            let offset = (start + step) % count
-            let candidate = candidates[candidates.index(candidates.startIndex, offsetBy: offset)]
+            let index = (start + step) % count
+            let candidate = candidate(index)
             let rank = Rank(candidate)
             switch candidate.link {
             case .gone: continue
@@ -66,17 +63,17 @@ struct ConnectorChoice {
                 continue
             }
             if let best, !self.isBetter(rank, candidate.requests, than: best) { continue }
-            best = (offset, rank, candidate.requests)
+            best = (index, rank, candidate.requests)
         }
         if let awaited, best.map({ awaited < $0.rank }) ?? true { return .awaitOwn }
-        if let best { return .use(best.offset) }
+        if let best { return .use(best.index) }
         return isFull ? .full : .nobody
     }
 
     private func isBetter(
         _ rank: Rank,
         _ requests: Int,
-        than best: (offset: Int, rank: Rank, requests: Int)
+        than best: (index: Int, rank: Rank, requests: Int)
     ) -> Bool {
         guard rank == best.rank else { return rank < best.rank }
         return self.balance != .roundRobin && requests < best.requests

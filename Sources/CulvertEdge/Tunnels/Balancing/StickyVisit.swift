@@ -4,7 +4,7 @@ internal import HTTPSemantics
 /// connector.
 ///
 /// The cookie is the edge's: an origin neither sees it nor sets it.
-package struct StickyVisit: Sendable {
+package final class StickyVisit: Sendable {
     /// No prefix `__Host-`: visitors without TLS need it as well.
     private static let name: StaticString = "culvert-sticky"
 
@@ -14,20 +14,24 @@ package struct StickyVisit: Sendable {
     /// has set it too.
     let cookies: [Substring]
     /// What the answer sets; nil when the visitor has it already.
-    private var setValue: String?
+    private let setValue: String?
 
     /// Takes the cookie out of a request.
-    init(_ head: RequestHead) {
+    convenience init(_ head: RequestHead) {
         var head = head
-        self.cookies = head.fields.takeCookies(Self.name)
+        let cookies = head.fields.takeCookies(Self.name)
+        self.init(head, cookies, setting: nil)
+    }
+
+    private init(_ head: RequestHead, _ cookies: [Substring], setting value: String?) {
         self.head = head
+        self.cookies = cookies
+        self.setValue = value
     }
 
     /// The same visit, with a connector found; `value` is what the cookie has to be, nil when it is.
-    func found(_ value: String?) -> Self {
-        var visit = self
-        visit.setValue = value
-        return visit
+    func found(_ value: String?) -> StickyVisit {
+        value == nil ? self : StickyVisit(self.head, self.cookies, setting: value)
     }
 
     /// Gives the cookie to the visitor, if need be.
