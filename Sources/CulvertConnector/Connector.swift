@@ -64,12 +64,6 @@ package final class Connector: Sendable {
         self.logger = logger
         Self.warn(of: options.rules, logger)
         self.intake = RequestIntake(group: group, rules: options.rules, onRecord: onRecord)
-        self.health = HealthChecks(
-            on: group.next(),
-            tls: self.intake.tls,
-            logger: logger,
-            onChange: onHealth
-        )
         self.endpoint = try ConnectorEndpoint(
             identity: options.identity,
             attributes: attributes,
@@ -77,6 +71,12 @@ package final class Connector: Sendable {
             group: group,
             acceptor: self.intake,
             logger: logger
+        )
+        self.health = HealthChecks(
+            on: group.next(),
+            tls: self.intake.tls,
+            logger: logger,
+            onChange: onHealth
         )
         self.keeper = LinkKeeper(
             endpoint: self.endpoint,

@@ -7,7 +7,7 @@ import TunnelWire
 
 /// Sessions that are connected and carry nothing.
 struct TestSessions {
-    private let host = SessionHost(
+    let host = SessionHost(
         group: MultiThreadedEventLoopGroup.singleton,
         acceptor: nil,
         logger: Logger(label: "test")
@@ -30,5 +30,11 @@ struct TestSessions {
             ),
             host: self.host
         )
+    }
+
+    /// Has a session wait for another link.
+    func loseLink(_ session: SessionDriver) {
+        session.session.linkWasLost(now: Instant(nanoseconds: 0))
+        session.publish()
     }
 }

@@ -3,11 +3,10 @@ import HTTPSemantics
 import NIOCore
 import NIOPosix
 import Testing
-import TunnelSession
+import TunnelLink
 import TunnelWire
 
 @testable import CulvertEdge
-@testable import TunnelLink
 
 /// A pool's sessions as they come, lose their links, fail their checks and go.
 @Suite(.timeLimit(.minutes(1))) struct ConnectorPoolTests {
@@ -22,8 +21,7 @@ import TunnelWire
     }
 
     private func loseLink(_ session: SessionDriver) {
-        session.session.linkWasLost(now: Instant(nanoseconds: 0))
-        session.publish()
+        self.sessions.loseLink(session)
         #expect(session.availability == .waiting)
     }
 
