@@ -36,6 +36,11 @@ package struct ConfigurationValue {
         return text == word
     }
 
+    /// Whether it is a mapping; reports nothing.
+    package var isMapping: Bool {
+        if case .mapping = self.node { true } else { false }
+    }
+
     /// Text that is not empty.
     package func name() -> String? {
         guard let text = self.string() else { return nil }

@@ -62,6 +62,8 @@ package struct ControlClient: Sendable {
         configuration.tlsConfiguration = try Self.tls(options.caFile)
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = TimeAmount(options.connectTimeout)
+        // An answer of lines has one every 15 s.
+        configuration.timeout.read = .seconds(60)
         // Otherwise a refused connection is tried again until the time is over.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
@@ -127,6 +129,46 @@ package struct ControlClient: Sendable {
             throw self.failure(answer, kind, headers.first(name: "location"))
         }
         return answer
+    }
+
+    /// Asks for an answer of lines that come one by one, without a limit in time; each is handed on without
+    /// its end.
+    ///
+    /// - Throws: why there is no answer that is fine, or how it broke off.
+    func receiveLines(
+        of path: [String],
+        _ body: (Data) throws(ControlClientError) -> Void
+    ) async throws(ControlClientError) {
+        let request = self.request(.GET, path, [], nil)
+        do {
+            let response = try await self.http.execute(request, deadline: .distantFuture)
+            guard response.status == .ok else {
+                let content = try await response.body.collect(upTo: APICoding.maximumAnswerBytes)
+                throw self.failure(
+                    Answer(
+                        status: Int(response.status.code),
+                        body: Data(content.readableBytesView)
+                    ),
+                    response.headers.first(name: "content-type") ?? "",
+                    response.headers.first(name: "location")
+                )
+            }
+            var rest = Data()
+            for try await piece in response.body {
+                rest.append(contentsOf: piece.readableBytesView)
+                while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                    try body(Data(rest[..<end]))
+                    rest = Data(rest[rest.index(after: end)...])
+                }
+                guard rest.count <= APICoding.maximumRequestBytes else {
+                    throw ControlClientError.notAnEdge(self.options.edge, "a line has no end")
+                }
+            }
+        } catch let error as ControlClientError {
+            throw error
+        } catch {
+            throw ControlClientError(cause: error, options: self.options)
+        }
     }
 
     private func request(

@@ -10,6 +10,7 @@ internal import TunnelWire
 /// A running connector: a tunnel to the edge on one side, origins on the other.
 ///
 ///     LinkKeeper ──▶ ConnectorEndpoint (session) ──▶ ingress rules ──▶ OriginDispatcher ──▶ origin
+///                                                      └─▶ HealthChecks ──▶ origin
 ///
 /// Any thread.
 package final class Connector: Sendable {
@@ -59,10 +60,11 @@ package final class Connector: Sendable {
     private let standing: ConnectorStanding
     private let keptConfiguration: KeptConfiguration?
     private let keeper: LinkKeeper
+    private let health: HealthChecks
     private let logger: Logger
 
     /// `onState` is told how the connector stands towards its edge, on any thread; `onRecord` of each
-    /// exchange at its end, on an event loop.
+    /// exchange at its end, on an event loop; `onHealth` whenever ``unhealthyHostnames`` changes, too.
     ///
     /// - Throws: `TransportError` when the tunnel's transport cannot be set up.
     package init(
@@ -70,7 +72,8 @@ package final class Connector: Sendable {
         group: any EventLoopGroup,
         logger: Logger,
         onState: @escaping @Sendable (ConnectorState) -> Void = { _ in },
-        onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in }
+        onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in },
+        onHealth: @escaping @Sendable (_ unhealthyHostnames: Set<String>) -> Void = { _ in }
     ) throws(TransportError) {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
@@ -84,23 +87,36 @@ package final class Connector: Sendable {
             attributes: attributes,
             tcpPorts: options.tcpPorts,
             ingress: ingress,
-            logger: logger,
-            onRules: { rules in
-                Self.warn(of: rules, logger)
-                intake.replace(rules)
-            }
+            logger: logger
         )
         self.standing = standing
-        self.endpoint = try ConnectorEndpoint(
+        let endpoint = try ConnectorEndpoint(
             identity: options.identity,
             delegate: standing,
             configuration: SessionConfiguration(),
             group: group,
-            acceptor: self.intake,
+            acceptor: intake,
             logger: logger
         )
+        self.endpoint = endpoint
+        let health = HealthChecks(
+            on: group.next(),
+            tls: intake.tls,
+            logger: logger,
+            onChange: { [weak standing, weak endpoint] hostnames in
+                standing?.note(unhealthyHostnames: hostnames)
+                endpoint?.reportChanged()
+                onHealth(hostnames)
+            }
+        )
+        self.health = health
+        standing.start { rules in
+            Self.warn(of: rules, logger)
+            intake.replace(rules)
+            health.replace(rules)
+        }
         self.keeper = LinkKeeper(
-            endpoint: self.endpoint,
+            endpoint: endpoint,
             edge: options.edge,
             logger: logger,
             onState: { state in
@@ -108,7 +124,8 @@ package final class Connector: Sendable {
                 onState(state)
             }
         )
-        self.endpoint.start()
+        endpoint.start()
+        health.replace(rules)
     }
 
     /// The connector's own rules, or those that its edge gave it last; without them, an answer of 503.
@@ -141,11 +158,16 @@ package final class Connector: Sendable {
         }
     }
 
+    /// The hostnames of rules whose origins fail their health checks now, as the rules have them; empty
+    /// for a rule without one.
+    package var unhealthyHostnames: Set<String> { self.health.unhealthyHostnames }
+
     /// Has requests that come from now on go where `rules` say; those under way go on, and an origin
-    /// whose rule is the same keeps its connections.
+    /// whose rule is the same keeps its connections, and what its health checks have found.
     package func replace(_ rules: IngressRules) {
         Self.warn(of: rules, self.logger)
         self.intake.replace(rules)
+        self.health.replace(rules)
     }
 
     /// Serves until the task is cancelled, or the edge refuses for good.
@@ -191,6 +213,7 @@ package final class Connector: Sendable {
 
     /// Stops at once; requests under way fail.
     package func stop() {
+        self.health.stop()
         self.endpoint.close(.shutdown, reason: "the connector stops")
         self.endpoint.shutdown()
     }

@@ -13,7 +13,7 @@ internal import TunnelWire
 final class RequestIntake: StreamAcceptor {
     private let loops: [NIOLoopBoundBox<LoopIntake?>]
     private let routes: Mutex<OriginRoutes>
-    private let tls = OriginTLSContexts()
+    let tls = OriginTLSContexts()
     private let onRecord: @Sendable (ExchangeRecord) -> Void
 
     init(

@@ -76,6 +76,7 @@ package final class Edge: Sendable {
             group: group,
             authority: EdgeAuthority(
                 directory: self.tunnels.directory,
+                events: self.tunnels.events,
                 ports: ports,
                 publicURL: { publicPort.url(of: $0) },
                 metrics: metrics.sessions,
@@ -97,8 +98,9 @@ package final class Edge: Sendable {
             endpoint: self.endpoint,
             logger: logger
         )
-        let log: @Sendable (AccessRecord) -> Void = { record in
+        let log: @Sendable (AccessRecord) -> Void = { [tunnels = self.tunnels] record in
             metrics.count(record)
+            tunnels.tell(record)
             accessLog?(record)
         }
         self.visitors = VisitorServer(
@@ -158,6 +160,7 @@ package final class Edge: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.maintainCertificates() }
             group.addTask { await self.tunnels.maintain(self.endpoint) }
+            group.addTask { await self.tunnels.events.keepAlive() }
         }
     }
 
@@ -178,6 +181,7 @@ package final class Edge: Sendable {
             metadata: ["visitor-connections": "\(self.visitors.connectionCount)"]
         )
         self.endpoint.drain()
+        self.tunnels.events.finish()
         await self.listeners.stopAccepting()
         await self.ports?.stopAccepting()
         let deadline = NIODeadline.now() + TimeAmount(self.configuration.gracePeriod)
@@ -264,7 +268,8 @@ extension ControlServer {
             presence: EdgePresence(
                 control: control,
                 directory: tunnels.directory,
-                endpoint: endpoint
+                endpoint: endpoint,
+                events: tunnels.events
             ),
             logger: logger
         )

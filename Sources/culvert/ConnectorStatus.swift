@@ -11,6 +11,7 @@ final class ConnectorStatus: Sendable {
     private let metrics = ConnectorMetrics(version: buildVersion)
     private let isConnected = Atomic<Bool>(false)
     private let hasSession = Atomic<Bool>(false)
+    private let unhealthyCount = Atomic<Int>(0)
     private let id = String(UInt64.random(in: .min ... .max), radix: 16)
 
     /// Any thread.
@@ -41,6 +42,11 @@ final class ConnectorStatus: Sendable {
     }
 
     /// Any thread.
+    func note(unhealthy hostnames: Set<String>) {
+        self.unhealthyCount.store(hostnames.count, ordering: .relaxed)
+    }
+
+    /// Any thread.
     func note(_ record: ExchangeRecord) {
         self.metrics.requestEnded(
             status: Int(record.status ?? 0),
@@ -56,7 +62,10 @@ final class ConnectorStatus: Sendable {
     ///
     /// - Throws: `StatusServerError` naming the address.
     func serve(on address: HostPort, logger: Logger) async throws {
-        self.metrics.observe { self.isConnected.load(ordering: .relaxed) ? 1 : 0 }
+        self.metrics.observe(
+            readyConnections: { self.isConnected.load(ordering: .relaxed) ? 1 : 0 },
+            unhealthyHostnames: { self.unhealthyCount.load(ordering: .relaxed) }
+        )
         let routes = StatusRoutes.connector(self.metrics.registry) {
             ConnectorReadiness(
                 readyConnections: self.isConnected.load(ordering: .relaxed) ? 1 : 0,

@@ -37,7 +37,7 @@ struct Culvert: AsyncParsableCommand {
         version: buildVersion,
         subcommands: [
             LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TCPCommand.self,
-            TunnelCommand.self,
+            TunnelCommand.self, TailCommand.self,
             AccessCommand.self, AccountCommand.self, AuditCommand.self, EdgeCommand.self,
             ServiceCommand.self,
         ]

@@ -121,7 +121,8 @@ func runConnector(
             onRecord: { record in
                 status.note(record)
                 onRecord(record)
-            }
+            },
+            onHealth: { status.note(unhealthy: $0) }
         )
         if let address = configuration.metrics {
             try await status.serve(on: address, logger: logger)

@@ -55,6 +55,58 @@ import Testing
         )
     }
 
+    @Test func whatIsSetForHostnamesAndWhatFails() {
+        var tunnel = Sample.tunnel
+        tunnel.routes = [
+            HostnameDocument(
+                hostname: "app.example.com",
+                tunnel: "demo",
+                url: nil,
+                balance: "least-requests"
+            ),
+            HostnameDocument(
+                hostname: "b.example.com",
+                tunnel: "demo",
+                url: nil,
+                balance: "sticky"
+            ),
+        ]
+        tunnel.connectors = [nil, ["*", "b.example.com"]].map { unhealthy in
+            ConnectorDocument(
+                id: "s",
+                agent: "a",
+                address: "192.0.2.1",
+                connectedAt: Sample.time,
+                state: "connected",
+                streams: 0,
+                key: "k",
+                configurationVersion: nil,
+                configurationProblem: nil,
+                unhealthyHostnames: unhealthy
+            )
+        }
+        let text = TunnelText.details(tunnel, self.time)
+        #expect(
+            text.contains(
+                """
+                Hostnames:  app.example.com
+                            b.example.com (sticky)
+                """
+            ),
+            "\(text)"
+        )
+        #expect(
+            text.contains(
+                """
+                STATE      REQUESTS  KEY  UNHEALTHY
+                s          192.0.2.1  a      2026-11-27 21:53  connected  0         k    -
+                s          192.0.2.1  a      2026-11-27 21:53  connected  0         k    *, b.example.com
+                """
+            ),
+            "\(text)"
+        )
+    }
+
     @Test func aTunnelWithAllThereIsToIt() {
         var tunnel = Sample.tunnel
         tunnel.configurationVersion = 2
@@ -120,5 +172,39 @@ import Testing
         var bare = Sample.edge
         bare.wildcard = nil
         #expect(DNSRecord(for: hostname, at: bare)?.target == "connect.example.com")
+    }
+}
+
+/// Lines of `culvert tail`.
+@Suite struct EventTextTests {
+    private let time = LocalTime(zone: .gmt)
+    private let at = Date(timeIntervalSince1970: 1_800_000_000)
+
+    @Test func aRequest() {
+        let event = EventDocument(
+            "request",
+            at: self.at,
+            request: .init(
+                id: "1",
+                method: "GET",
+                host: "a.test",
+                path: "/x\u{1B}[31m",
+                status: 0,
+                error: "origin-timeout",
+                address: "192.0.2.1",
+                milliseconds: 12,
+                bytesIn: 0,
+                bytesOut: 0
+            )
+        )
+        let line = EventText.line(event, self.time)
+        #expect(line.hasPrefix("2027-01-15 08:00:00  ---  GET a.test/x"))
+        #expect(line.hasSuffix("12 ms  192.0.2.1  origin-timeout"))
+        #expect(!line.unicodeScalars.contains("\u{1B}"))
+    }
+
+    @Test func aConnector() {
+        let event = EventDocument("lost", at: self.at, connector: "ab12")
+        #expect(EventText.line(event, self.time) == "2027-01-15 08:00:00  connector ab12  lost")
     }
 }

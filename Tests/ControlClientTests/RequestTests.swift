@@ -80,9 +80,11 @@ import Testing
         try await edge.client { client in
             let first = try await client.route("app.example.com", to: "demo")
             #expect(first.isNew && first.hostname == hostname)
-            let second = try await client.route("app.example.com", to: "demo")
+            let change = HostnameChangeDocument(balance: "sticky")
+            let second = try await client.route("app.example.com", to: "demo", change)
             #expect(!second.isNew)
         }
+        #expect(try edge.requests().map(\.body) == ["", #"{"balance":"sticky"}"#])
     }
 
     @Test func theAuditTrailIsReadInPages() async throws {

@@ -66,6 +66,41 @@ import Testing
         #expect(try await fixture.send("GET", path, token: token).head.status == 404)
     }
 
+    @Test func aHostnamesBalanceIsSetAndChanged() async throws {
+        let fixture = try await ControlFixture()
+        let token = try await fixture.login("ann")
+        _ = try await fixture.send(
+            "POST",
+            "/api/v1/tunnels",
+            Bodies.tunnel("web", key: 1),
+            token: token
+        )
+        let path = "/api/v1/tunnels/web/hostnames/app.ann.example.test"
+        for (body, status, balance) in [
+            ("{\"balance\":\"sticky\"}", 201, "sticky"),
+            // Nothing is said of it: it stays.
+            ("", 200, "sticky"), ("{}", 200, "sticky"),
+            ("{\"balance\":\"round-robin\"}", 200, "round-robin"),
+            ("{\"balance\":\"round-robin\"}", 200, "round-robin"),
+        ] {
+            let answer = try await fixture.send("PUT", path, body, token: token)
+            #expect(answer.head.status == status, "\(body)")
+            #expect(try answer.document(HostnameDocument.self).balance == balance)
+        }
+        let wrong = try await fixture.send("PUT", path, "{\"balance\":\"fair\"}", token: token)
+        #expect(wrong.head.status == 400 && wrong.code == "invalid")
+        let plain = "/api/v1/tunnels/web/hostnames/plain.ann.example.test"
+        _ = try await fixture.send("PUT", plain, token: token)
+        let shown = try await fixture.send("GET", "/api/v1/tunnels/web", token: token)
+            .document(TunnelDocument.self)
+        #expect(shown.routes?.map(\.hostname) == shown.hostnames)
+        #expect(shown.routes?.map(\.balance) == ["round-robin", "least-requests"])
+        let audit = try await fixture.control.audit(before: StoreRevision(.max), limit: 3)
+        #expect(
+            audit.map(\.entry.action) == ["hostname.claim", "hostname.change", "hostname.claim"]
+        )
+    }
+
     @Test func aTunnelInUseIsDeletedByForceOnly() async throws {
         let fixture = try await ControlFixture()
         let token = try await fixture.login("ann")

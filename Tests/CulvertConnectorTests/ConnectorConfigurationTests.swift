@@ -314,7 +314,7 @@ func configurationProblems(_ text: String) -> [String] {
             "url: http://localhost:8000\nunix-socket: /s",
             "c.yml:2:14: unix-socket: cannot be combined"
         ),
-        ("token: abc", "c.yml:1:8: token: tunnels managed from afar"),
+        ("token: abc", "c.yml:1:8: token: a token is a secret"),
         ("protocl: quic", "c.yml:1:1: protocl: unknown key"),
         (
             "tunnel: a\ntunnel: b",

@@ -243,6 +243,38 @@ import Testing
         )
     }
 
+    @Test func aHostnamesBalanceIsItsOwnersToChange() throws {
+        var world = try World()
+        let ann = try world.tunnel("web", of: world.ann, key: 1)
+        let pattern = try HostPattern("app.example.com")
+        #expect(try world.claim("app.example.com", ann, by: world.ann) == nil)
+        #expect(world.registry.hostname(pattern)?.balance == .leastRequests)
+        #expect(throws: ControlError.self) {
+            try world.policy.setBalance(
+                .sticky,
+                of: pattern,
+                world.request(world.bob),
+                world.registry
+            )
+        }
+        let transaction = try world.policy.setBalance(
+            .roundRobin,
+            of: pattern,
+            world.request(world.ann),
+            world.registry
+        )
+        #expect(transaction.audit.action == "hostname.change")
+        #expect(transaction.audit.details == ["tunnel": "web", "balance": "round-robin"])
+        // Nobody's change in between is written over.
+        #expect(
+            transaction.expectations[.hostname(pattern)]
+                == world.registry.revision(of: .hostname(pattern))
+        )
+        world.apply(transaction)
+        #expect(world.registry.hostname(pattern)?.balance == .roundRobin)
+        #expect(world.registry.hostname(pattern)?.tunnel == ann.id)
+    }
+
     @Test func onlyGrantedSuffixesAndNeverTheEdgesOwnNames() throws {
         var world = try World(declared: ["shop.example.com", "*.fixed.example.com"])
         let ann = try world.tunnel("web", of: world.ann, key: 1)

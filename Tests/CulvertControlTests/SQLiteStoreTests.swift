@@ -83,6 +83,7 @@ import Testing
                 HostnameClaim(
                     pattern: try HostPattern("*.bücher.example"),
                     tunnel: tunnel.id,
+                    balance: .sticky,
                     createdAt: Self.now
                 )
             ),
@@ -120,6 +121,32 @@ import Testing
         #expect(audit.map(\.entry) == [Self.transaction { _ in }.audit])
         let attributes = try FileManager.default.attributesOfItem(atPath: folder.file)
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+    }
+
+    /// A file of the first schema, from before hostnames had settings.
+    @Test func anOlderFileIsBroughtToThisSchema() async throws {
+        let folder = try Folder()
+        let tunnel = TunnelID()
+        do {
+            let database = try DatabaseQueue(path: folder.file)
+            try SQLiteStore.migrator.migrate(database, upTo: "1")
+            try await database.write { db in
+                try db.execute(
+                    sql: "INSERT INTO hostname VALUES ('a.test', 1, ?, 5000)",
+                    arguments: ["\(tunnel)"]
+                )
+                try db.execute(sql: "UPDATE state SET revision = 1")
+            }
+            try database.close()
+        }
+        let claim = HostnameClaim(
+            pattern: try HostPattern("a.test"),
+            tunnel: tunnel,
+            balance: .leastRequests,
+            createdAt: Date(timeIntervalSince1970: 5)
+        )
+        let snapshot = try await SQLiteStore(file: folder.file).snapshot()
+        #expect(snapshot.records == [StoredRecord(.hostname(claim), at: StoreRevision(1))])
     }
 
     @Test func nobodyWritesOverWhatHeHasNotSeen() async throws {

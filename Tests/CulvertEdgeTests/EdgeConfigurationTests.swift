@@ -24,6 +24,11 @@ private func problems(_ text: String) -> [String] {
     }
 }
 
+/// A tunnel with these hostnames, on one line.
+private func tunnel(_ hostnames: String) -> String {
+    "tunnels: [{name: a, public-key: \(keys[0]), hostnames: [\(hostnames)]}]"
+}
+
 private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\n"
 
 @Suite struct EdgeConfigurationTests {
@@ -40,7 +45,10 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
         expected.store = "edge.db"
         expected.certificates = [.init(certificate: "fullchain.pem", key: "key.pem")]
         let key = try #require(TunnelPublicKey(base64: keys[0]))
-        let hostnames = [try HostPattern("app.example.com"), try HostPattern("*.demo.example.com")]
+        let hostnames = [
+            ServedHostname(try HostPattern("app.example.com")),
+            ServedHostname(try HostPattern("*.demo.example.com"), balance: .leastRequests),
+        ]
         expected.tunnels = [.init(name: "demo", publicKey: key, hostnames: hostnames)]
         #expect(configuration == expected)
         #expect(reader.absentKeys == [])
@@ -92,7 +100,9 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
               - {certificate: b/b.pem, key: b/b.key}
             tunnels:
               - {name: a, public-key: "\(keys[0])", hostnames: ["*.example.com", bücher.example]}
-              - {name: b, public-key: "\(keys[1])", hostnames: []}
+              - name: b
+                public-key: "\(keys[1])"
+                hostnames: [{hostname: B.test}, {hostname: "*.b.test", balance: sticky}]
             resume-window: 1m
             grace-period: 5s
             trusted-proxies: [10.0.0.0/8, "2001:db8::/32", 127.0.0.1]
@@ -129,8 +139,11 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
         #expect(configuration.listen.plain == .serve)
         #expect(configuration.certificates.map(\.key) == ["/a.key", "/etc/culvert/b/b.key"])
         #expect(configuration.tunnels.map(\.name) == ["a", "b"])
-        let names = configuration.tunnels[0].hostnames.map(\.description)
+        let names = configuration.tunnels[0].hostnames.map(\.pattern.description)
         #expect(names == ["*.example.com", "xn--bcher-kva.example"])
+        let settled = configuration.tunnels[1].hostnames
+        #expect(settled.map(\.pattern.description) == ["b.test", "*.b.test"])
+        #expect(settled.map(\.balance) == [.leastRequests, .sticky])
         #expect(configuration.resumeWindow == .seconds(60))
         #expect(configuration.gracePeriod == .seconds(5))
         #expect(configuration.trustedProxies.count == 3)
@@ -236,6 +249,23 @@ private let minimum = "connect: c.test\ntls: [{certificate: a.pem, key: b.pem}]\
             minimum
                 + "tunnels: [{name: a, public-key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, hostnames: []}]",
             "e.yml:3:33: tunnels[0].public-key: expected an Ed25519"
+        ),
+        (
+            minimum + tunnel("{hostname: a.test, balance: stickey}"),
+            "e.yml:3:119: tunnels[0].hostnames[0].balance: expected one of least-requests, "
+                + "round-robin, sticky, found \"stickey\"; did you mean sticky?"
+        ),
+        (
+            minimum + tunnel("{balance: sticky}"),
+            "e.yml:3:91: tunnels[0].hostnames[0].hostname: is missing: what visitors reach"
+        ),
+        (
+            minimum + tunnel("{hostname: a.test, balanse: sticky}"),
+            "e.yml:3:110: tunnels[0].hostnames[0].balanse: unknown key; did you mean `balance`?"
+        ),
+        (
+            minimum + tunnel("a.test, {hostname: A.test}"),
+            "e.yml:3:110: tunnels[0].hostnames[1].hostname: a.test is listed already, on line 3"
         ),
         (minimum + "access-log: file.log", "e.yml:3:13: access-log: expected true or false"),
         (

@@ -148,10 +148,11 @@ struct RoleMetricsTests {
             nanoseconds: 3,
             error: nil
         )
-        metrics.observe { 1 }
+        metrics.observe(readyConnections: { 1 }, unhealthyHostnames: { 2 })
         let read = try Exposition(metrics.registry.render())
         #expect(read["culvert_connector_dials_total", ["result": "failure"]] == 2)
         #expect(read["culvert_connector_ready_connections"] == 1)
+        #expect(read["culvert_connector_unhealthy_hostnames"] == 2)
         #expect(read["culvert_connector_requests_total", ["code": "2xx"]] == 1)
     }
 }

@@ -203,7 +203,7 @@ struct StatusServerTests {
             }
         )
         let connector = ConnectorMetrics(version: "1")
-        connector.observe { 1 }
+        connector.observe(readyConnections: { 1 }, unhealthyHostnames: { 0 })
         for text in [metrics.registry.render(), connector.registry.render()] {
             let result = try await offPool {
                 try CommandLineTool.run("/usr/bin/python3", ["-c", reader], input: text)

@@ -33,6 +33,30 @@ extension SystemTests {
             #expect(gone.status == 404)
         }
 
+        @Test("route dns says how a hostname's requests are shared out, and changes it")
+        func balance() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            try ann.ok(["tunnel", "create", "web"])
+            let route = ["tunnel", "route", "dns", "web", "ann.example.test"]
+            let wrong = try ann.run(route + ["--balance", "fair"])
+            #expect(wrong.status == 64 && wrong.errors.contains("round-robin"), "\(wrong.errors)")
+            try ann.ok(route)
+            #expect(try !ann.ok(["tunnel", "info", "web"]).contains("(sticky)"))
+            let origin = try Origin(in: deployment.directory)
+            let connector = try ann.connect(["web"], to: origin)
+            let plain = try deployment.curl("/status/201", host: "ann.example.test")
+            #expect(plain.status == 201 && plain.first("set-cookie") == nil)
+            let changed = try ann.ok(route + ["--balance", "sticky"])
+            #expect(changed.contains("leads already"))
+            // What is not said of it stays.
+            try ann.ok(route)
+            #expect(try ann.ok(["tunnel", "info", "web"]).contains("ann.example.test (sticky)"))
+            let sticky = try deployment.curl("/status/201", host: "ann.example.test")
+            let logs = deployment.logs(connector)
+            #expect(sticky.status == 201 && sticky.first("set-cookie") != nil, "\(logs)")
+        }
+
         @Test(
             "a token serves what it names, until it is revoked or expires; its sessions end at once"
         )
@@ -287,6 +311,49 @@ extension SystemTests {
             }
             let list = try ann.ok(["tunnel", "list", "--output", "json"])
             #expect(list.components(separatedBy: "\"name\" : \"http-").count == 2, "\(list)")
+        }
+
+        @Test(
+            "tail shows requests and connectors as they come, and goes on after the edge's restart"
+        )
+        func tail() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let bob = try Person("bob", at: deployment)
+            let origin = try Origin(in: deployment.directory)
+            try ann.ok(["tunnel", "create", "web"])
+            try ann.ok(["tunnel", "route", "dns", "web", "ann.example.test"])
+            #expect(try bob.run(["tail", "web"]).status == 4)
+            let tail = try ann.start(["tail", "web"])
+            let json = try ann.start(["tail", "web", "--output", "json"])
+            try tail.line("Watching web")
+            try json.line("Watching web")
+            let connector = try ann.connect(["web"], to: origin)
+            try tail.line("connector .* connected  culvert/")
+            _ = try deployment.curl("/status/203?q=1", host: "ann.example.test")
+            try tail.line("203  GET ann.example.test/status/203\\?q=1  \\d+ ms  127.0.0.1$")
+            let line = try json.line(#"^.*"kind":"request".*$"#)
+            let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect((event?["request"] as? [String: Any])?["status"] as? Int == 203)
+            // Another's requests are not shown, and a visitor's control characters are not written.
+            _ = try deployment.curl("/elsewhere", host: Deployment.host)
+            _ = try deployment.curl("/status/202?%1b", host: "ann.example.test")
+            try tail.line("202  GET")
+            #expect(!tail.output.contains("elsewhere"))
+            deployment.edge.killNow()
+            _ = try deployment.edge.exit()
+            try tail.line("Asking again in")
+            try deployment.restartEdge()
+            try tail.line("Watching web", skipping: 1, within: 40)
+            try waitFor("the connector", seconds: 40) {
+                let visit = try deployment.curl("/status/201", host: "ann.example.test")
+                return visit.status == 201 ? true : nil
+            }
+            try tail.line("201  GET")
+            // An edge that stops does not wait for those who watch.
+            deployment.edge.end()
+            #expect(try deployment.edge.exit(within: 10) == 0)
+            connector.end()
         }
     }
 }

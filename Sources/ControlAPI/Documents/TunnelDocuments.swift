@@ -8,6 +8,8 @@ package struct TunnelDocument: Codable, Sendable, Equatable {
     package var owner: String
     package var createdAt: Date
     package var hostnames: [String]
+    /// The same hostnames with their settings, in the same order; absent from an edge that has no settings.
+    package var routes: [HostnameDocument]?
     package var keys: [KeyDocument]
     /// Who serves it now.
     package var connectors: [ConnectorDocument]
@@ -20,6 +22,7 @@ package struct TunnelDocument: Codable, Sendable, Equatable {
         owner: String,
         createdAt: Date,
         hostnames: [String],
+        routes: [HostnameDocument]? = nil,
         keys: [KeyDocument],
         connectors: [ConnectorDocument],
         configurationVersion: Int?
@@ -29,6 +32,7 @@ package struct TunnelDocument: Codable, Sendable, Equatable {
         self.owner = owner
         self.createdAt = createdAt
         self.hostnames = hostnames
+        self.routes = routes
         self.keys = keys
         self.connectors = connectors
         self.configurationVersion = configurationVersion
@@ -67,6 +71,9 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
     package var configurationVersion: Int?
     /// Why it does not run the latest; absent when it does.
     package var configurationProblem: String?
+    /// The hostnames of its rules whose origins fail their health checks, `*` for a rule of every
+    /// hostname; absent when there are none.
+    package var unhealthyHostnames: [String]?
 
     package init(
         id: String,
@@ -77,7 +84,8 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         streams: Int,
         key: String,
         configurationVersion: Int?,
-        configurationProblem: String?
+        configurationProblem: String?,
+        unhealthyHostnames: [String]? = nil
     ) {
         self.id = id
         self.agent = agent
@@ -88,6 +96,7 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         self.key = key
         self.configurationVersion = configurationVersion
         self.configurationProblem = configurationProblem
+        self.unhealthyHostnames = unhealthyHostnames
     }
 }
 
@@ -147,12 +156,25 @@ package struct HostnameDocument: Codable, Sendable, Equatable {
     package var tunnel: String
     /// Where visitors reach it; absent for a wildcard.
     package var url: String?
+    /// How its requests are shared out among connectors: `least-requests` (to the one with the fewest
+    /// under way), `round-robin` or `sticky` (by cookie); absent from an edge that knows the first only.
+    package var balance: String?
 
-    package init(hostname: String, tunnel: String, url: String?) {
+    package init(hostname: String, tunnel: String, url: String?, balance: String? = nil) {
         self.hostname = hostname
         self.tunnel = tunnel
         self.url = url
+        self.balance = balance
     }
+}
+
+/// Settings of a hostname that leads to a tunnel, or is to; what is absent stays as it is, or is at its
+/// default.
+package struct HostnameChangeDocument: Codable, Sendable, Equatable {
+    /// As in ``HostnameDocument``; `least-requests` by default.
+    package var balance: String?
+
+    package init(balance: String? = nil) { self.balance = balance }
 }
 
 /// The ingress of a tunnel that is managed from the edge.

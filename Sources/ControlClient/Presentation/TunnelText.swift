@@ -32,7 +32,7 @@ package enum TunnelText {
         list.add("ID", tunnel.id)
         list.add("Owner", tunnel.owner)
         list.add("Created", time.minute(tunnel.createdAt))
-        list.add("Hostnames", tunnel.hostnames.isEmpty ? ["none"] : tunnel.hostnames)
+        list.add("Hostnames", tunnel.hostnames.isEmpty ? ["none"] : Self.hostnames(tunnel))
         if let version = tunnel.configurationVersion {
             list.add("Configuration", "version \(version), kept by the edge")
         }
@@ -43,22 +43,38 @@ package enum TunnelText {
         return [list.text, connectors, Self.keys(tunnel.keys, time)].joined(separator: "\n\n")
     }
 
+    /// The hostnames, with how their requests are shared out where that is not by the fewest under way.
+    private static func hostnames(_ tunnel: TunnelDocument) -> [String] {
+        let routes = tunnel.routes ?? []
+        return tunnel.hostnames.map { hostname in
+            let balance = routes.first { $0.hostname == hostname }?.balance
+            guard let balance, balance != "least-requests" else { return hostname }
+            return "\(hostname) (\(balance))"
+        }
+    }
+
     private static func connectors(
         _ connectors: [ConnectorDocument],
         _ version: Int?,
         _ time: LocalTime
     ) -> String {
         let isManaged = version != nil || connectors.contains { $0.configurationVersion != nil }
-        let configuration = isManaged ? ["CONFIGURATION"] : []
+        let isUnhealthy = connectors.contains { $0.unhealthyHostnames?.isEmpty == false }
         var table = TextTable(
-            ["CONNECTOR", "ADDRESS", "AGENT", "SINCE", "STATE", "REQUESTS", "KEY"] + configuration
+            ["CONNECTOR", "ADDRESS", "AGENT", "SINCE", "STATE", "REQUESTS", "KEY"]
+                + (isManaged ? ["CONFIGURATION"] : []) + (isUnhealthy ? ["UNHEALTHY"] : [])
         )
         for connector in connectors {
-            table.add([
-                connector.id, connector.address ?? "-", connector.agent,
-                time.minute(connector.connectedAt), connector.state, "\(connector.streams)",
-                connector.key, Self.configuration(connector),
-            ])
+            let unhealthy = connector.unhealthyHostnames ?? []
+            table.add(
+                [
+                    connector.id, connector.address ?? "-", connector.agent,
+                    time.minute(connector.connectedAt), connector.state, "\(connector.streams)",
+                    connector.key,
+                ] + (isManaged ? [Self.configuration(connector)] : [])
+                    + (isUnhealthy
+                        ? [unhealthy.isEmpty ? "-" : unhealthy.joined(separator: ", ")] : [])
+            )
         }
         return table.text
     }

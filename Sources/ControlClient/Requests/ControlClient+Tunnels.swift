@@ -57,12 +57,15 @@ extension ControlClient {
         _ = try await self.send(.DELETE, ["tunnels", tunnel, "keys", key.name])
     }
 
-    /// Leads a hostname to a tunnel; `isNew` is false when it led there already.
+    /// Leads a hostname to a tunnel; `isNew` is false when it led there already, and then only what
+    /// `change` says of it is changed.
     package func route(
         _ hostname: String,
-        to tunnel: String
+        to tunnel: String,
+        _ change: HostnameChangeDocument? = nil
     ) async throws(ControlClientError) -> (hostname: HostnameDocument, isNew: Bool) {
-        let answer = try await self.send(.PUT, ["tunnels", tunnel, "hostnames", hostname])
+        let path = ["tunnels", tunnel, "hostnames", hostname]
+        let answer = try await self.send(.PUT, path, body: change.map(Self.json))
         return (try self.document(answer), answer.status == 201)
     }
 

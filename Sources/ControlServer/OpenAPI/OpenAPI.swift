@@ -83,6 +83,9 @@ enum OpenAPI {
         "/tunnels/{tunnel}/connectors": [
             "delete": operation("disconnect", 204, path: ["tunnel"])
         ],
+        "/tunnels/{tunnel}/events": [
+            "get": operation("events", 200, "Event", as: "application/jsonl", path: ["tunnel"])
+        ],
         "/tunnels/{tunnel}/keys": [
             "post": operation("addKey", 201, "Key", body: "NewKey", path: ["tunnel"])
         ],
@@ -95,6 +98,8 @@ enum OpenAPI {
                 201,
                 "Hostname",
                 also: 200,
+                body: "HostnameChange",
+                needsBody: false,
                 path: ["tunnel", "hostname"]
             ),
             "delete": operation("releaseHostname", 204, path: ["tunnel", "hostname"]),
@@ -144,8 +149,10 @@ enum OpenAPI {
         _ id: String,
         _ status: Int,
         _ answer: String? = nil,
+        as type: String = "application/json",
         also other: Int? = nil,
         body: String? = nil,
+        needsBody: Bool = true,
         path: [String] = [],
         query: [String: JSONValue] = [:],
         needsLogin: Bool = true
@@ -153,7 +160,7 @@ enum OpenAPI {
         var responses: [String: JSONValue] = ["default": self.problem]
         for status in [status, other].compactMap(\.self) {
             var response: [String: JSONValue] = ["description": "Done."]
-            if let answer { response["content"] = self.content("application/json", answer) }
+            if let answer { response["content"] = self.content(type, answer) }
             responses["\(status)"] = .object(response)
         }
         var operation: [String: JSONValue] = [
@@ -161,7 +168,7 @@ enum OpenAPI {
         ]
         if let body {
             operation["requestBody"] = [
-                "required": true, "content": self.content("application/json", body),
+                "required": .bool(needsBody), "content": self.content("application/json", body),
             ]
         }
         let parameters =

@@ -1,4 +1,5 @@
 internal import ControlAPI
+internal import CulvertControl
 
 /// The documents of ``ControlAPI`` in JSON Schema.
 enum OpenAPISchemas {
@@ -42,10 +43,10 @@ enum OpenAPISchemas {
         "Tunnel": object(
             [
                 "id": text, "name": name, "owner": text, "created_at": time,
-                "hostnames": texts, "keys": items("Key"), "connectors": items("Connector"),
-                "configuration_version": count,
+                "hostnames": texts, "routes": items("Hostname"), "keys": items("Key"),
+                "connectors": items("Connector"), "configuration_version": count,
             ],
-            optional: ["configuration_version"]
+            optional: ["routes", "configuration_version"]
         ),
         "TunnelList": list("Tunnel"),
         "NewTunnel": object(["name": name, "public_key": text]),
@@ -53,9 +54,11 @@ enum OpenAPISchemas {
             [
                 "id": text, "agent": text, "address": text, "connected_at": time,
                 "state": text, "streams": integer, "key": text, "configuration_version": count,
-                "configuration_problem": text,
+                "configuration_problem": text, "unhealthy_hostnames": texts,
             ],
-            optional: ["address", "configuration_version", "configuration_problem"]
+            optional: [
+                "address", "configuration_version", "configuration_problem", "unhealthy_hostnames",
+            ]
         ),
         "Key": object(
             [
@@ -68,10 +71,28 @@ enum OpenAPISchemas {
             ["public_key": text, "label": label, "hostnames": texts, "expires_at": time],
             optional: ["hostnames", "expires_at"]
         ),
-        "Hostname": object(["hostname": text, "tunnel": text, "url": text], optional: ["url"]),
+        "Hostname": object(
+            ["hostname": text, "tunnel": text, "url": text, "balance": balance],
+            optional: ["url", "balance"]
+        ),
+        "HostnameChange": object(["balance": balance], optional: ["balance"]),
         "Configuration": object([
             "version": count, "text": ["type": "string", "maxLength": 262_144],
         ]),
+        "Event": object(
+            [
+                "kind": text, "at": time, "connector": text, "detail": text,
+                "request": object(
+                    [
+                        "id": text, "method": text, "host": text, "path": text,
+                        "status": integer, "error": text, "address": text,
+                        "milliseconds": integer, "bytes_in": integer, "bytes_out": integer,
+                    ],
+                    optional: ["error"]
+                ),
+            ],
+            optional: ["connector", "detail", "request"]
+        ),
         "Audit": object([
             "revision": integer, "at": time, "actor": text, "action": text, "subject": text,
             "details": ["type": "object", "additionalProperties": ["type": "string"]],
@@ -92,6 +113,9 @@ enum OpenAPISchemas {
     private static let count: JSONValue = ["type": "integer", "minimum": 0, "maximum": 1_000_000]
     private static let time: JSONValue = ["type": "string", "format": "date-time"]
     private static let role: JSONValue = ["type": "string", "enum": ["admin", "member"]]
+    private static let balance: JSONValue = [
+        "type": "string", "enum": .list(Balance.allCases.map { .text($0.rawValue) }),
+    ]
     private static let label: JSONValue = ["type": "string", "maxLength": 255]
     private static let name: JSONValue = [
         "type": "string", "pattern": "^[A-Za-z0-9._@-]{1,64}$",

@@ -32,6 +32,15 @@ extension Request {
         return try APICoding.decoder.decode(type, from: Data(body.readableBytesView))
     }
 
+    /// The body as a document; nil when there is none.
+    ///
+    /// - Throws: `invalid`, naming the key that is wrong.
+    func optionalDocument<Document: Decodable>(_ type: Document.Type) async throws -> Document? {
+        let body = try await self.body.collect(upTo: APICoding.maximumRequestBytes)
+        guard body.readableBytes > 0 else { return nil }
+        return try APICoding.decoder.decode(type, from: Data(body.readableBytesView))
+    }
+
     /// Whether the query says `name=true`.
     func flag(_ name: String) -> Bool { self.uri.queryParameters[name[...]] == "true" }
 }

@@ -25,7 +25,10 @@ struct TunnelPartRoutes {
             }
             return Response.done
         }
-        tunnel.put("hostnames/:hostname") { _, context in try await self.claim(context) }
+        tunnel.put("hostnames/:hostname") { request, context in
+            let change = try await request.optionalDocument(HostnameChangeDocument.self)
+            return try await self.claim(change ?? HostnameChangeDocument(), context)
+        }
         tunnel.delete("hostnames/:hostname") { _, context in try await self.release(context) }
         tunnel.get("configuration") { _, context in
             let (_, tunnel, registry) = try await self.routes.find(context)
@@ -59,21 +62,39 @@ struct TunnelPartRoutes {
         return try Response(KeyDocument(key), status: .created)
     }
 
-    private func claim(_ context: ControlContext) async throws -> Response {
+    private func claim(
+        _ change: HostnameChangeDocument,
+        _ context: ControlContext
+    ) async throws -> Response {
         let (identity, tunnel, registry) = try await self.routes.find(context)
         let pattern = try HostPattern(asked: try context.path("hostname"))
-        let document = HostnameDocument(
-            hostname: pattern.description,
-            tunnel: tunnel.name,
-            url: pattern.host.map { self.desk.settings.url(of: $0.name) }
-        )
-        // Saying it again is no mistake.
-        if registry.hostname(pattern)?.tunnel == tunnel.id { return try Response(document) }
+        let balance = try change.balance.map { try Balance(asked: $0) }
         let policy = self.desk.policy
-        try await self.desk.change(identity) { request, registry throws(ControlError) in
-            try policy.claim(pattern, for: tunnel.id, request, registry)
+        let kept = registry.hostname(pattern)
+        let isNew = kept?.tunnel != tunnel.id
+        if isNew {
+            try await self.desk.change(identity) { request, registry throws(ControlError) in
+                try policy.claim(
+                    pattern,
+                    for: tunnel.id,
+                    balance: balance ?? .leastRequests,
+                    request,
+                    registry
+                )
+            }
+        } else if let balance, balance != kept?.balance {
+            try await self.desk.change(identity) { request, registry throws(ControlError) in
+                try policy.setBalance(balance, of: pattern, request, registry)
+            }
         }
-        return try Response(document, status: .created)
+        // Saying the same again is no mistake.
+        let document = HostnameDocument(
+            pattern,
+            of: tunnel,
+            balance: balance ?? kept?.balance ?? .leastRequests,
+            self.desk.settings
+        )
+        return try Response(document, status: isNew ? .created : .ok)
     }
 
     private func release(_ context: ControlContext) async throws -> Response {
@@ -115,9 +136,27 @@ extension ConfigurationDocument {
     }
 }
 
-extension HostPattern {
-    /// The host of an exact pattern.
-    fileprivate var host: NormalizedHost? {
-        if case .exact(let host) = self.kind { host } else { nil }
+extension HostnameDocument {
+    init(_ pattern: HostPattern, of tunnel: Tunnel, balance: Balance, _ settings: ControlSettings) {
+        var url: String?
+        if case .exact(let host) = pattern.kind { url = settings.url(of: host.name) }
+        self.init(
+            hostname: pattern.description,
+            tunnel: tunnel.name,
+            url: url,
+            balance: balance.rawValue
+        )
+    }
+}
+
+extension Balance {
+    /// A setting as somebody wrote it.
+    ///
+    /// - Throws: `invalid`.
+    fileprivate init(asked text: String) throws(APIProblem) {
+        guard let balance = Self(rawValue: text) else {
+            throw APIProblem(.invalid, "balance is one of \(Self.names), not \"\(text)\"")
+        }
+        self = balance
     }
 }

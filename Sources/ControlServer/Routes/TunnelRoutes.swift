@@ -26,6 +26,7 @@ struct TunnelRoutes {
             return Response.done
         }
         TunnelPartRoutes(routes: self).add(to: tunnel)
+        TunnelEventRoutes(routes: self).add(to: tunnel)
     }
 
     /// Who asks, and the tunnel that the path names.
@@ -97,12 +98,21 @@ struct TunnelRoutes {
     }
 
     private func document(_ tunnel: Tunnel, _ registry: Registry) async -> TunnelDocument {
-        TunnelDocument(
+        let hostnames = registry.hostnames(of: tunnel.id)
+        return TunnelDocument(
             id: "\(tunnel.id)",
             name: tunnel.name,
             owner: registry.account(tunnel.owner)?.name ?? "\(tunnel.owner)",
             createdAt: tunnel.createdAt,
-            hostnames: registry.hostnames(of: tunnel.id).map(\.description),
+            hostnames: hostnames.map(\.description),
+            routes: hostnames.map { pattern in
+                HostnameDocument(
+                    pattern,
+                    of: tunnel,
+                    balance: registry.hostname(pattern)?.balance ?? .leastRequests,
+                    self.desk.settings
+                )
+            },
             keys: registry.keys(of: tunnel.id).map { KeyDocument($0) },
             connectors: await self.desk.presence.connectors(of: tunnel.id),
             configurationVersion: registry.configuration(of: tunnel.id)?.version

@@ -6,6 +6,12 @@ package protocol TunnelPresence: Sendable {
     /// The sessions that serve a tunnel now, the oldest first.
     func connectors(of tunnel: TunnelID) async -> [ConnectorDocument]
 
+    /// What happens to a tunnel from now on, until its reader leaves; nil now and then when nothing did. It
+    /// ends when the edge stops.
+    ///
+    /// Nil when as many watch as may.
+    func events(of tunnel: TunnelID) -> AsyncStream<EventDocument?>?
+
     /// Ends the sessions of a tunnel. Whoever has a key that is good may come back.
     func disconnect(_ tunnel: TunnelID) async
 }

@@ -21,28 +21,31 @@ final class ConnectorStanding: ConnectorDelegate {
 
     private let attributes: HTTPFields
     private let contents: Mutex<Contents>
-    private let onRules: @Sendable (IngressRules) -> Void
+    private let onRules = Mutex<(@Sendable (IngressRules) -> Void)?>(nil)
     private let logger: Logger
     /// What runs, for it to be kept; the latest is enough.
     let applied: AsyncStream<ManagedConfiguration>
     private let continuation: AsyncStream<ManagedConfiguration>.Continuation
 
-    /// `attributes` go with each LOGIN; `ingress` is nil for a connector with rules of its own. `onRules`
-    /// is called in a turn of the transport.
+    /// `attributes` go with each LOGIN; `ingress` is nil for a connector with rules of its own.
     init(
         attributes: HTTPFields,
         tcpPorts: [Int] = [],
         ingress: ManagedIngress?,
-        logger: Logger,
-        onRules: @escaping @Sendable (IngressRules) -> Void
+        logger: Logger
     ) {
         self.attributes = attributes
         self.contents = Mutex(Contents(ingress: ingress, tcpPorts: tcpPorts))
         self.logger = logger
-        self.onRules = onRules
         (self.applied, self.continuation) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingNewest(1)
         )
+    }
+
+    /// Who takes over rules that come: called in a turn of the transport. Must be called once, before there
+    /// is a link.
+    func start(onRules: @escaping @Sendable (IngressRules) -> Void) {
+        self.onRules.withLock { $0 = onRules }
     }
 
     var loginAttributes: HTTPFields {
@@ -81,7 +84,7 @@ final class ConnectorStanding: ConnectorDelegate {
             self.logger.error("The edge's configuration stays as it was: \(problem)")
         }
         guard let rules else { return }
-        self.onRules(rules)
+        self.onRules.withLock { $0 }?(rules)
         self.continuation.yield(configuration)
         if configuration.version == 0 {
             self.logger.notice(

@@ -32,6 +32,8 @@ package struct OriginOptions: Hashable, Sendable {
     /// Where the `bastion` and `socks-proxy` services may connect to. Empty: a bastion anywhere, a
     /// SOCKS proxy nowhere, as in cloudflared.
     package var ipRules: [IPRule] = []
+    /// How it is asked whether it is well; nil: it is not.
+    package var healthCheck: HealthCheckOptions?
     /// What is spoken with the visitor of a TCP service before its bytes are carried.
     package var proxyType = ProxyType.none
     /// Whether the rule is a bastion whatever its service says.

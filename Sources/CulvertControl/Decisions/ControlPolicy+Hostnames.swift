@@ -8,6 +8,7 @@ extension ControlPolicy {
     package func claim(
         _ pattern: HostPattern,
         for id: TunnelID,
+        balance: Balance = .leastRequests,
         _ request: Request,
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
@@ -20,15 +21,42 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.claim",
             pattern.description,
-            ["tunnel": tunnel.name]
+            ["tunnel": tunnel.name, "balance": balance.rawValue]
         )
         transaction.create(
-            .hostname(HostnameClaim(pattern: pattern, tunnel: id, createdAt: request.now))
+            .hostname(
+                HostnameClaim(
+                    pattern: pattern,
+                    tunnel: id,
+                    balance: balance,
+                    createdAt: request.now
+                )
+            )
         )
         transaction.expect(.tunnel(id), at: registry.revision(of: .tunnel(id)))
         transaction.expect(.account(owner.id), at: registry.revision(of: .account(owner.id)))
         // Another wildcard could come to cover it.
         transaction.fence(.hostname, at: registry.revision(of: .hostname))
+        return transaction
+    }
+
+    /// Has the requests of a tunnel's hostname shared out in another way.
+    ///
+    /// - Throws: `unknown`.
+    package func setBalance(
+        _ balance: Balance,
+        of pattern: HostPattern,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
+        var (claim, tunnel) = try self.requireHostname(pattern, request, registry)
+        claim.balance = balance
+        var transaction = request.audit(
+            "hostname.change",
+            pattern.description,
+            ["tunnel": tunnel.name, "balance": balance.rawValue]
+        )
+        transaction.replace(.hostname(claim), at: registry.revision(of: .hostname(pattern)))
         return transaction
     }
 
@@ -41,9 +69,7 @@ extension ControlPolicy {
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
         let key = StoreKey.hostname(pattern)
-        guard let claim = registry.hostname(pattern),
-            let tunnel = try? self.requireTunnel(claim.tunnel, request, registry)
-        else { throw ControlError(.unknown, "\(pattern) is not one of your hostnames") }
+        let (_, tunnel) = try self.requireHostname(pattern, request, registry)
         var transaction = request.audit(
             "hostname.release",
             pattern.description,
@@ -51,6 +77,18 @@ extension ControlPolicy {
         )
         transaction.delete(key, at: registry.revision(of: key))
         return transaction
+    }
+
+    /// A hostname and its tunnel, if whoever asks may know of it.
+    private func requireHostname(
+        _ pattern: HostPattern,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> (HostnameClaim, Tunnel) {
+        guard let claim = registry.hostname(pattern),
+            let tunnel = try? self.requireTunnel(claim.tunnel, request, registry)
+        else { throw ControlError(.unknown, "\(pattern) is not one of your hostnames") }
+        return (claim, tunnel)
     }
 
     private func checkGranted(_ pattern: HostPattern, to owner: Account) throws(ControlError) {

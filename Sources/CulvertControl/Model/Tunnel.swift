@@ -51,11 +51,19 @@ package struct TunnelKey: Sendable, Equatable {
 package struct HostnameClaim: Sendable, Equatable {
     package let pattern: HostPattern
     package let tunnel: TunnelID
+    /// How its requests are shared out among the tunnel's connectors.
+    package var balance: Balance
     package var createdAt: Date
 
-    package init(pattern: HostPattern, tunnel: TunnelID, createdAt: Date) {
+    package init(
+        pattern: HostPattern,
+        tunnel: TunnelID,
+        balance: Balance = .leastRequests,
+        createdAt: Date
+    ) {
         self.pattern = pattern
         self.tunnel = tunnel
+        self.balance = balance
         self.createdAt = createdAt
     }
 }

@@ -30,7 +30,10 @@ enum SQLiteRows {
                 Self.milliseconds(token.createdAt),
             ]
         case .hostname(let claim):
-            values += [claim.tunnel.description, Self.milliseconds(claim.createdAt)]
+            values += [
+                claim.tunnel.description, Self.milliseconds(claim.createdAt),
+                claim.balance.rawValue,
+            ]
         case .configuration(let configuration):
             values += [
                 configuration.version, configuration.text,
@@ -181,10 +184,12 @@ enum SQLiteRows {
                 )
             )
         case .hostname(let pattern):
+            guard let balance = Balance(rawValue: row[4]) else { throw Self.nonsense("hostname") }
             return .hostname(
                 HostnameClaim(
                     pattern: pattern,
                     tunnel: TunnelID(try Self.uuid(row[2], "hostname")),
+                    balance: balance,
                     createdAt: Self.date(row[3])
                 )
             )

@@ -92,6 +92,13 @@ extension SQLiteStore {
                 try db.execute(sql: "CREATE INDEX \(table)_revision ON \(table) (revision)")
             }
         }
+        migrator.registerMigration("2-balance") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE hostname ADD COLUMN balance TEXT NOT NULL DEFAULT 'least-requests'
+                    """
+            )
+        }
         return migrator
     }()
 

@@ -57,7 +57,23 @@ struct TunnelRegister {
         return key
     }
 
+    /// A hostname by itself, or one with its settings.
     private mutating func readHostname(
+        _ value: ConfigurationValue,
+        _ tunnel: String
+    ) -> ServedHostname? {
+        guard value.isMapping, let mapping = value.mapping() else {
+            return self.readPattern(value, tunnel).map { ServedHostname($0) }
+        }
+        let hostname = mapping.require("hostname", "what visitors reach the tunnel by")
+        let pattern = hostname.flatMap { self.readPattern($0, tunnel) }
+        var balance = Balance.leastRequests
+        mapping.read("balance", into: &balance) { $0.choice() }
+        mapping.finish()
+        return pattern.map { ServedHostname($0, balance: balance) }
+    }
+
+    private mutating func readPattern(
         _ value: ConfigurationValue,
         _ tunnel: String
     ) -> HostPattern? {

@@ -27,7 +27,8 @@ final class ControlRouter: RequestRouter {
                 from: request.visitor.connection.address,
                 budget: self.budget,
                 on: request.eventLoop
-            )
+            ),
+            nil
         )
     }
 

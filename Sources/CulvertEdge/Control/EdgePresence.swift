@@ -1,6 +1,7 @@
 internal import ControlAPI
 internal import ControlServer
 internal import CulvertControl
+internal import HTTPSemantics
 internal import TunnelLink
 internal import TunnelSession
 internal import TunnelWire
@@ -10,6 +11,7 @@ struct EdgePresence: TunnelPresence {
     let control: Control
     let directory: TunnelDirectory
     let endpoint: EdgeEndpoint
+    let events: TunnelEvents
 
     func connectors(of tunnel: TunnelID) async -> [ConnectorDocument] {
         let registry = await self.control.registry
@@ -24,9 +26,15 @@ struct EdgePresence: TunnelPresence {
                 streams: service.session.load.count,
                 key: registry.key(service.publicKey)?.label ?? "",
                 configurationVersion: service.report.configurationVersion.map(Int.init(clamping:)),
-                configurationProblem: problems.isEmpty ? nil : problems.joined(separator: "\n")
+                configurationProblem: problems.isEmpty ? nil : problems.joined(separator: "\n"),
+                unhealthyHostnames: service.unhealthy.isEmpty
+                    ? nil : service.unhealthy.map(\.description).sorted()
             )
         }
+    }
+
+    func events(of tunnel: TunnelID) -> AsyncStream<EventDocument?>? {
+        self.events.watch(.stored(tunnel))
     }
 
     func disconnect(_ tunnel: TunnelID) async {

@@ -229,7 +229,7 @@ extension TCPVisitor {
 extension TCPVisitor: RouteRequester {
     func routeMatched(_ hostname: String) { self.hostname = hostname }
 
-    func routeFound(_ stream: TunnelStream) {
+    func routeFound(_ stream: TunnelStream, _ visit: StickyVisit?) {
         guard case .routing = self.state else { return stream.reset(.cancelled) }
         self.state = .opening(stream)
         stream.delegate = self

@@ -1,5 +1,4 @@
 package import CulvertControl
-package import HTTPSemantics
 
 /// A tunnel that the configuration declares: whose key may open it, and which hostnames lead to it.
 package struct DeclaredTunnel: Sendable, Equatable {
@@ -8,9 +7,9 @@ package struct DeclaredTunnel: Sendable, Equatable {
     /// Whoever has its private half may open the tunnel; each belongs to one tunnel only.
     package var publicKey: TunnelPublicKey
     /// Each leads to one tunnel only.
-    package var hostnames: [HostPattern]
+    package var hostnames: [ServedHostname]
 
-    package init(name: String, publicKey: TunnelPublicKey, hostnames: [HostPattern]) {
+    package init(name: String, publicKey: TunnelPublicKey, hostnames: [ServedHostname]) {
         self.name = name
         self.publicKey = publicKey
         self.hostnames = hostnames

@@ -1,3 +1,4 @@
+internal import ControlAPI
 internal import Foundation
 internal import HTTPSemantics
 internal import Logging
@@ -10,6 +11,7 @@ package import TunnelWire
 /// Lets connectors in by the directory, and keeps the directory's pools in step with their sessions.
 package final class EdgeAuthority: SessionAuthority {
     private let directory: TunnelDirectory
+    private let events: TunnelEvents
     /// Where visitors reach a hostname, for a person to click.
     private let publicURL: @Sendable (String) -> String
     /// Nil when the edge gives none.
@@ -21,6 +23,7 @@ package final class EdgeAuthority: SessionAuthority {
     /// told of for each hostname it asked for; it is called in a turn of the transport.
     init(
         directory: TunnelDirectory,
+        events: TunnelEvents,
         ports: TCPPorts?,
         publicURL: @escaping @Sendable (_ host: String) -> String,
         metrics: SessionMetrics,
@@ -29,6 +32,7 @@ package final class EdgeAuthority: SessionAuthority {
         self.metrics = metrics
         self.ports = ports
         self.directory = directory
+        self.events = events
         self.publicURL = publicURL
         self.logger = logger
     }
@@ -74,6 +78,7 @@ package final class EdgeAuthority: SessionAuthority {
         let agent = login.attributes.first("agent") ?? "unknown"
         self.directory.add(
             session,
+            of: login.connector,
             admission,
             agent: agent,
             address: grant.peer,
@@ -84,6 +89,7 @@ package final class EdgeAuthority: SessionAuthority {
             at: Date()
         )
         self.metrics.sessionOpened()
+        self.tell("connected", of: session, "\(agent) from \(grant.peer)")
         self.wake(session)
         self.logger.info(
             "Connector connected",
@@ -98,38 +104,32 @@ package final class EdgeAuthority: SessionAuthority {
         self.directory.configuration(for: session.id)
     }
 
-    package func sessionReported(_ session: SessionDriver, _ report: ConnectorReport) {
-        guard let former = self.directory.note(report, of: session.id) else { return }
-        if let problem = report.configurationProblems.first, report != former {
-            self.logger.warning(
-                "Connector cannot apply its configuration",
-                metadata: [
-                    "session": "\(session.id)", "problem": "\(problem)",
-                    "problems": "\(report.configurationProblems.count)",
-                ]
-            )
-        } else if let version = report.configurationVersion,
-            version != former.configurationVersion
-        {
-            self.logger.info(
-                "Connector runs another configuration",
-                metadata: ["session": "\(session.id)", "version": "\(version)"]
-            )
-        }
-    }
-
     package func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {
         switch availability {
         case .connected:
             self.log("Connector is back", session)
+            self.tell("back", of: session)
             self.metrics.sessionResumed()
             self.wake(session)
         case .waiting:
             self.log("Connector has lost its link", session)
+            self.tell("lost", of: session)
             self.metrics.linkLost()
             self.offerMove(from: session)
-        case .draining: self.log("Connector takes no more requests", session)
+        case .draining:
+            self.log("Connector takes no more requests", session)
+            self.tell("draining", of: session)
         case .closed: break
+        }
+    }
+
+    /// Tells those who watch the session's tunnel.
+    private func tell(_ kind: String, of session: SessionDriver, _ detail: String? = nil) {
+        guard self.events.hasWatchers, let tunnel = self.directory.tunnel(of: session) else {
+            return
+        }
+        self.events.tell(tunnel) {
+            EventDocument(kind, at: Date(), connector: "\(session.id)", detail: detail)
         }
     }
 
@@ -140,6 +140,7 @@ package final class EdgeAuthority: SessionAuthority {
     /// A session can be used: for requests that wait, and for those of other sessions that are away.
     private func wake(_ session: SessionDriver) {
         for pool in self.directory.pools(of: session) {
+            pool.isBack(session)
             pool.wakeWaiters()
             for other in pool.sessions where other.availability == .waiting {
                 self.offerMove(from: other)
@@ -148,20 +149,74 @@ package final class EdgeAuthority: SessionAuthority {
     }
 
     /// A session whose link is gone for a second is likely gone with its process: requests without an
-    /// answer may go to another connector, if one is there.
+    /// answer may go to another connector, if one is there, and visitors that stick to it do.
     private func offerMove(from session: SessionDriver) {
         session.ifAway(after: .seconds(1)) { [directory] session in
             let pools = directory.pools(of: session)
+            for pool in pools { pool.giveUp(session) }
             if pools.contains(where: \.hasConnected) { session.announceAbsence() }
         }
     }
 
     package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
+        self.tell("gone", of: session, "\(reason)")
         self.ports?.close(self.directory.remove(session))
         self.metrics.sessionClosed()
         self.logger.info(
             "Connector gone",
             metadata: ["session": "\(session.id)", "reason": "\(reason)"]
         )
+    }
+}
+
+// MARK: - What connectors say of themselves
+
+extension EdgeAuthority {
+    package func sessionReported(_ session: SessionDriver, _ report: ConnectorReport) {
+        guard let former = self.directory.note(report, of: session.id) else { return }
+        if report.unhealthyHostnames != former.unhealthyHostnames {
+            self.healthChanged(report.unhealthyHostnames, of: session)
+        }
+        if !report.configurationProblems.isEmpty {
+            if report != former { self.configurationFailed(report, of: session) }
+        } else if let version = report.configurationVersion,
+            version != former.configurationVersion || !former.configurationProblems.isEmpty
+        {
+            self.logger.info(
+                "Connector runs another configuration",
+                metadata: ["session": "\(session.id)", "version": "\(version)"]
+            )
+            self.tell("configuration", of: session, "runs version \(version)")
+        }
+    }
+
+    private func healthChanged(_ unhealthy: [String], of session: SessionDriver) {
+        let names = unhealthy.prefix(8).joined(separator: ", ")
+        self.logger.info(
+            unhealthy.isEmpty
+                ? "All of a connector's origins pass their health checks again"
+                : "Some of a connector's origins fail their health checks: it is passed over",
+            metadata: ["session": "\(session.id)", "hostnames": "\(names)"]
+        )
+        if unhealthy.isEmpty {
+            self.tell("healthy", of: session)
+        } else {
+            self.tell("unhealthy", of: session, names)
+        }
+    }
+
+    private func configurationFailed(_ report: ConnectorReport, of session: SessionDriver) {
+        self.logger.warning(
+            "Connector cannot apply its configuration",
+            metadata: [
+                "session": "\(session.id)",
+                "problem": "\(report.configurationProblems.first ?? "")",
+                "problems": "\(report.configurationProblems.count)",
+            ]
+        )
+        let running =
+            report.configurationVersion.map { "goes on with version \($0)" } ?? "runs none"
+        let problems = report.configurationProblems.joined(separator: "; ")
+        self.tell("configuration", of: session, "\(running): \(problems)")
     }
 }

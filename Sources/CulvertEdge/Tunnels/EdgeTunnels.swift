@@ -1,3 +1,4 @@
+internal import ControlAPI
 internal import CulvertControl
 internal import Foundation
 internal import HTTPSemantics
@@ -21,6 +22,7 @@ final class EdgeTunnels: Sendable {
     private static let retryInterval = Duration.seconds(1)
 
     let directory: TunnelDirectory
+    let events = TunnelEvents()
     /// Nil without a store.
     let control: Control?
     /// What the directory is merged of; held while it is.
@@ -54,7 +56,7 @@ final class EdgeTunnels: Sendable {
 
     /// What the configuration declares now.
     var declaredHostnames: [HostPattern] {
-        self.sources.withLock { $0.declared.flatMap(\.hostnames) }
+        self.sources.withLock { $0.declared.flatMap(\.hostnames).map(\.pattern) }
     }
 
     /// Has the configuration declare other tunnels; sessions of those that are gone end.
@@ -127,6 +129,14 @@ final class EdgeTunnels: Sendable {
             self.endSessions(endpoint)
             checked = now
         }
+    }
+
+    /// Tells those who watch the tunnel of a request that it is over.
+    func tell(_ record: AccessRecord) {
+        guard self.events.hasWatchers, record.hostname != nil,
+            let route = self.directory.route(for: record.host)
+        else { return }
+        self.events.tell(route.tunnel) { EventDocument(record) }
     }
 
     private func announceChange(_ endpoint: EdgeEndpoint) {

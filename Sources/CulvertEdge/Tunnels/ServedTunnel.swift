@@ -32,7 +32,7 @@ struct ServedTunnel: Sendable, Equatable {
     /// For connectors, logs and metrics: the declared name, or `ACCOUNT/NAME`.
     var name: String
     var keys: [Key]
-    var hostnames: [HostPattern]
+    var hostnames: [ServedHostname]
     var askable: Askable
     /// What its connectors run that have no rules of their own; of version 0 when it has none.
     var configuration = ManagedConfiguration(version: 0, text: "")
@@ -56,7 +56,10 @@ extension ServedTunnel {
             keys: registry.keys(of: tunnel.id).map {
                 Key(publicKey: $0.publicKey, hostnames: $0.hostnames, expiresAt: $0.expiresAt)
             },
-            hostnames: registry.hostnames(of: tunnel.id),
+            hostnames: registry.hostnames(of: tunnel.id).map { pattern in
+                let balance = registry.hostname(pattern)?.balance
+                return ServedHostname(pattern, balance: balance ?? .leastRequests)
+            },
             askable: owner.role == .admin ? .domain : .suffixes(owner.suffixes)
         )
         guard let kept = registry.configuration(of: tunnel.id) else { return }
@@ -71,7 +74,7 @@ extension ServedTunnel {
         _ declared: [DeclaredTunnel],
         _ registry: Registry
     ) -> (tunnels: [ServedTunnel], shadowed: [HostPattern]) {
-        let patterns = declared.flatMap(\.hostnames)
+        let patterns = declared.flatMap(\.hostnames).map(\.pattern)
         let keys = Set(declared.map(\.publicKey))
         var tunnels = declared.map { Self($0) }
         var shadowed: [HostPattern] = []
@@ -80,8 +83,8 @@ extension ServedTunnel {
                 var served = Self(tunnel, of: owner, registry)
                 if !patterns.isEmpty {
                     served.hostnames.removeAll { hostname in
-                        let isShadowed = patterns.contains { $0.covers(hostname) }
-                        if isShadowed { shadowed.append(hostname) }
+                        let isShadowed = patterns.contains { $0.covers(hostname.pattern) }
+                        if isShadowed { shadowed.append(hostname.pattern) }
                         return isShadowed
                     }
                     served.keys.removeAll { keys.contains($0.publicKey) }

@@ -17,15 +17,26 @@ package final class TunnelDirectory: Sendable {
     /// into one WELCOME.
     static let maximumClaims = 24
 
-    /// A hostname that connectors asked for.
+    /// A hostname, or a port, that connectors asked for.
     private struct Claim: Sendable {
-        let tunnel: ServedTunnel.Identity
-        let pool: ConnectorPool
+        let route: TunnelTable.Route
+
+        /// A port's `pattern` is what any host has: a rule without a hostname takes its connections.
+        init(_ name: String, _ pattern: HostPattern, of tunnel: ServedTunnel.Identity) {
+            self.route = TunnelTable.Route(
+                to: ConnectorPool(name: name),
+                of: tunnel,
+                name,
+                ServedHostname(pattern)
+            )
+        }
     }
 
     /// A session, and what it was let in for.
     struct Service: Sendable {
         let session: SessionDriver
+        /// The connector's process, over all its sessions.
+        let connector: SessionID
         /// What the connector says that it is.
         let agent: String
         /// Where it logged in from.
@@ -46,6 +57,9 @@ package final class TunnelDirectory: Sendable {
         var report: ConnectorReport
         /// Whether it may get requests: one without rules does not before it has been given some.
         var isInRotation: Bool
+        /// The rules of its connector whose origins fail their health checks; `.any` is one without a
+        /// hostname.
+        var unhealthy: [HostPattern] = []
     }
 
     private struct Contents: Sendable {
@@ -81,18 +95,16 @@ package final class TunnelDirectory: Sendable {
         for pool in former.pools.values { pool.wakeWaiters() }
     }
 
-    /// The connectors that serve `host`, a hostname or ``TCPPorts/key(_:)``, and by which hostname; nil when no tunnel has it.
-    func route(for host: String) -> (pool: ConnectorPool, hostname: String)? {
+    /// The connectors that serve `host`, a hostname or ``TCPPorts/key(_:)``, and by which hostname; nil when
+    /// no tunnel has it.
+    func route(for host: String) -> TunnelTable.Route? {
         // A public TCP port: its key is no hostname.
-        if host.hasPrefix("tcp:") {
-            return self.contents.withLock { $0.claims[host].map { ($0.pool, host) } }
-        }
+        if host.hasPrefix("tcp:") { return self.contents.withLock { $0.claims[host]?.route } }
         guard let host = try? NormalizedHost(host), !self.reserved.contains(host) else {
             return nil
         }
         return self.contents.withLock { contents in
-            if let claim = contents.claims[host.name] { return (claim.pool, host.name) }
-            return contents.table.routes.target(for: host).map { ($0.pool, $0.hostname) }
+            contents.claims[host.name]?.route ?? contents.table.routes.target(for: host)
         }
     }
 
@@ -107,7 +119,7 @@ package final class TunnelDirectory: Sendable {
         /// The hostnames it asked for; without any, and without ports, it serves the tunnel's own.
         let hosts: [NormalizedHost]
         /// The TCP ports it asks for, 0 for any; they are to be opened.
-        let askedPorts: [Int]
+        var askedPorts: [Int] = []
     }
 
     /// What a login may have: the hostnames it asks for, or else its tunnel's own.
@@ -173,7 +185,7 @@ package final class TunnelDirectory: Sendable {
         _ contents: borrowing Contents
     ) -> String? {
         guard !self.reserved.contains(host), !host.isAddress else { return "is the edge's own" }
-        if let claim = contents.claims[host.name], claim.tunnel != key.tunnel {
+        if let claim = contents.claims[host.name], claim.route.tunnel != key.tunnel {
             return "belongs to another tunnel"
         }
         if let row = contents.table.routes.target(for: host) {
@@ -196,31 +208,36 @@ package final class TunnelDirectory: Sendable {
 
     // MARK: Sessions
 
-    /// Adds a session. It gets requests from now on, unless it has no rules for them: one whose LOGIN says
-    /// that it is managed from here and runs version 0 gets none before its first report.
+    /// Adds a session of a connector: its process, over all its sessions. It gets requests from now on,
+    /// unless it has no rules for them: one whose LOGIN says that it is managed from here and runs version 0
+    /// gets none before its first report.
     func add(
         _ session: SessionDriver,
+        of connector: SessionID,
         _ admission: Admission,
         agent: String,
         address: String,
-        ports: [Int],
-        configurationVersion version: UInt64?,
+        ports: [Int] = [],
+        configurationVersion version: UInt64? = nil,
         at now: Date
     ) {
         let service = self.contents.withLock { contents in
             var pools: [ConnectorPool] = []
             let key = contents.table.keys[admission.publicKey]
-            let names = admission.hosts.map(\.name) + ports.map(TCPPorts.key)
-            if names.isEmpty, let pool = contents.table.pools[admission.tunnel] { pools = [pool] }
-            for name in names {
+            var claimed = admission.hosts.map { ($0.name, HostPattern(exactly: $0)) }
+            claimed += ports.map { (TCPPorts.key($0), .any) }
+            if claimed.isEmpty, let pool = contents.table.pools[admission.tunnel] {
+                pools = [pool]
+            }
+            for (name, pattern) in claimed {
                 let claim =
-                    contents.claims[name]
-                    ?? Claim(tunnel: admission.tunnel, pool: ConnectorPool(name: name))
+                    contents.claims[name] ?? Claim(name, pattern, of: admission.tunnel)
                 contents.claims[name] = claim
-                pools.append(claim.pool)
+                pools.append(claim.route.pool)
             }
             let service = Service(
                 session: session,
+                connector: connector,
                 agent: agent,
                 address: address,
                 since: now,
@@ -229,7 +246,7 @@ package final class TunnelDirectory: Sendable {
                 hosts: admission.hosts,
                 ports: ports,
                 pools: pools,
-                serving: names.isEmpty ? key?.hostnames : nil,
+                serving: claimed.isEmpty ? key?.hostnames : nil,
                 isManaged: version != nil,
                 report: ConnectorReport(configurationVersion: version),
                 isInRotation: version != 0
@@ -241,7 +258,9 @@ package final class TunnelDirectory: Sendable {
     }
 
     private func enterRotation(_ service: Service) {
-        for pool in service.pools { pool.add(service.session, serving: service.serving) }
+        for pool in service.pools {
+            pool.add(service.session, of: service.connector, serving: service.serving)
+        }
     }
 
     /// Keeps what a connector says of how it stands, and lets one in that waited for its rules.
@@ -258,6 +277,9 @@ package final class TunnelDirectory: Sendable {
             return (former.report, former.isInRotation ? nil : service)
         }
         if let entering { self.enterRotation(entering) }
+        if report.unhealthyHostnames != former?.unhealthyHostnames {
+            self.note(unhealthy: report.unhealthyHostnames, of: session)
+        }
         return former
     }
 
@@ -279,7 +301,7 @@ package final class TunnelDirectory: Sendable {
         for pool in pools { pool.remove(session) }
         self.contents.withLock { contents in
             for pool in pools where pool.sessions.isEmpty {
-                if contents.claims[pool.name]?.pool === pool {
+                if contents.claims[pool.name]?.route.pool === pool {
                     contents.claims[pool.name] = nil
                 }
             }
@@ -287,6 +309,28 @@ package final class TunnelDirectory: Sendable {
         // Who waits for a hostname that nobody has any more need not wait on.
         for pool in pools { pool.wakeWaiters() }
         return service?.ports ?? []
+    }
+
+    /// A session's connector says which of its rules have origins that fail their health checks now: by
+    /// their hostnames as its configuration has them, empty for a rule without one. All others pass.
+    ///
+    /// A rule counts for every hostname that its own covers. What is no hostname is left out, as is what is
+    /// said of a session that is over.
+    func note(unhealthy hostnames: [String], of session: SessionID) {
+        let rules = hostnames.compactMap { text in
+            try? HostPattern(text.isEmpty ? "*" : text)
+        }
+        let service = self.contents.withLock { contents in
+            contents.services[session]?.unhealthy = rules
+            return contents.services[session]
+        }
+        guard let service else { return }
+        for pool in service.pools { pool.setUnhealthy(service.session, rules) }
+    }
+
+    /// The tunnel of a session; nil when it is over.
+    func tunnel(of session: SessionDriver) -> ServedTunnel.Identity? {
+        self.contents.withLock { $0.services[session.id]?.tunnel }
     }
 
     /// The pools that `session` serves.
@@ -320,7 +364,7 @@ package final class TunnelDirectory: Sendable {
     /// Sessions and waiting requests of each tunnel, for metrics.
     package var report: [(name: String, sessions: [SessionDriver], waiting: Int)] {
         let pools = self.contents.withLock { contents in
-            Array(contents.table.pools.values) + contents.claims.values.map(\.pool)
+            Array(contents.table.pools.values) + contents.claims.values.map(\.route.pool)
         }
         return pools.map { ($0.name, $0.sessions, $0.waitingCount) }
     }

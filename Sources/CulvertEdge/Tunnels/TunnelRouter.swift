@@ -1,3 +1,4 @@
+internal import CulvertControl
 internal import NIOCore
 internal import Synchronization
 package import TunnelLink
@@ -5,8 +6,9 @@ package import TunnelLink
 /// Finds a connector for each request, or lets the request wait for one.
 ///
 /// A request waits when its tunnel exists and no session of it has a link: up to the request's deadline,
-/// and up to `maximumWaiting` requests for each tunnel. A session with `maximumStreams` under way gets
-/// no more.
+/// and up to `maximumWaiting` requests for each tunnel. One of a sticky hostname waits for its own
+/// connector, for a second after that has lost its link, while others could be had. A session with
+/// `maximumStreams` under way gets no more.
 package final class TunnelRouter: RequestRouter {
     private let directory: TunnelDirectory
     private let host: SessionHost
@@ -30,38 +32,34 @@ package final class TunnelRouter: RequestRouter {
     }
 
     package func route(_ request: RouteRequest, for requester: any RouteRequester) {
-        guard let (pool, hostname) = self.directory.route(for: request.host) else {
+        guard let route = self.directory.route(for: request.host) else {
             return requester.routeFailed(.unknownHost)
         }
-        requester.routeMatched(hostname)
-        guard let session = pool.leastLoaded(for: hostname) else {
-            return self.wait(request, for: requester, pool: pool, hostname: hostname)
+        requester.routeMatched(route.hostname)
+        let visit = route.balance == .sticky ? StickyVisit(request.head) : nil
+        let cookies = visit?.cookies ?? []
+        let choice = route.pool.choose(
+            for: route,
+            cookies: cookies,
+            maximumRequests: self.maximumStreams
+        )
+        switch choice {
+        case .use(let session, let cookie):
+            guard let bridge = self.host.bridge(of: request.eventLoop) else {
+                return requester.routeFailed(.overLimit(retryAfterSeconds: 1))
+            }
+            let stream = TunnelStream.new(on: session, bridge: bridge)
+            requester.routeFound(stream, visit?.found(cookie))
+        case .full: requester.routeFailed(.overLimit(retryAfterSeconds: 1))
+        case .wait:
+            let wait = RouteWait(request, for: requester, route, cookies: cookies, router: self)
+            self.waits.withLock { $0[ObjectIdentifier(requester)] = wait }
+            wait.begin(limit: self.maximumWaiting)
         }
-        guard session.load.count < self.maximumStreams,
-            let bridge = self.host.bridge(of: request.eventLoop)
-        else { return requester.routeFailed(.overLimit(retryAfterSeconds: 1)) }
-        requester.routeFound(TunnelStream.new(on: session, bridge: bridge))
     }
 
     package func cancelRoute(of requester: any RouteRequester) {
         self.waits.withLock { $0.removeValue(forKey: ObjectIdentifier(requester)) }?.cancel()
-    }
-
-    private func wait(
-        _ request: RouteRequest,
-        for requester: any RouteRequester,
-        pool: ConnectorPool,
-        hostname: String
-    ) {
-        let wait = RouteWait(
-            request: request,
-            requester: requester,
-            pool: pool,
-            hostname: hostname,
-            router: self
-        )
-        self.waits.withLock { $0[ObjectIdentifier(requester)] = wait }
-        wait.begin(limit: self.maximumWaiting)
     }
 
     /// Looks again for a request that waited.
@@ -82,24 +80,24 @@ package final class TunnelRouter: RequestRouter {
 private final class RouteWait: @unchecked Sendable {
     fileprivate let request: RouteRequest
     fileprivate let requester: any RouteRequester
-    private let pool: ConnectorPool
-    private let hostname: String
+    private let route: TunnelTable.Route
+    private let cookies: [Substring]
     private let router: TunnelRouter
     private var timer: Scheduled<Void>?
     private var isOver = false
     private var id: UInt64 = 0
 
     fileprivate init(
-        request: RouteRequest,
-        requester: any RouteRequester,
-        pool: ConnectorPool,
-        hostname: String,
+        _ request: RouteRequest,
+        for requester: any RouteRequester,
+        _ route: TunnelTable.Route,
+        cookies: [Substring],
         router: TunnelRouter
     ) {
         self.request = request
         self.requester = requester
-        self.pool = pool
-        self.hostname = hostname
+        self.route = route
+        self.cookies = cookies
         self.router = router
     }
 
@@ -109,7 +107,7 @@ private final class RouteWait: @unchecked Sendable {
         let waiter = ConnectorPool.Waiter(id: self.id, eventLoop: self.request.eventLoop) {
             bound.value.retry()
         }
-        guard self.pool.wait(waiter, limit: limit) else {
+        guard self.route.pool.wait(waiter, limit: limit) else {
             self.router.forget(self)
             return self.requester.routeFailed(.tooManyWaiting(retryAfterSeconds: 5))
         }
@@ -122,7 +120,9 @@ private final class RouteWait: @unchecked Sendable {
             self.fail()
         }
         // A session may have come between the search and now.
-        if self.pool.leastLoaded(for: self.hostname) != nil { self.pool.wakeWaiters() }
+        if !self.route.pool.hasToWait(for: self.route, cookies: self.cookies) {
+            self.route.pool.wakeWaiters()
+        }
     }
 
     private func retry() {
@@ -138,6 +138,6 @@ private final class RouteWait: @unchecked Sendable {
     fileprivate func cancel() {
         self.isOver = true
         self.timer?.cancel()
-        self.pool.stopWaiting(self.id)
+        self.route.pool.stopWaiting(self.id)
     }
 }

@@ -25,6 +25,21 @@ struct TunnelTable: Sendable {
         let pool: ConnectorPool
         /// The hostname in its canonical text: a name or a wildcard.
         let hostname: String
+        let pattern: HostPattern
+        let balance: Balance
+
+        init(
+            to pool: ConnectorPool,
+            of tunnel: ServedTunnel.Identity,
+            _ name: String,
+            _ hostname: ServedHostname
+        ) {
+            self.tunnel = tunnel
+            self.pool = pool
+            self.hostname = name
+            self.pattern = hostname.pattern
+            self.balance = hostname.balance
+        }
     }
 
     private(set) var keys: [TunnelPublicKey: Key] = [:]
@@ -60,8 +75,9 @@ struct TunnelTable: Sendable {
                 )
             }
             for hostname in tunnel.hostnames {
-                let name = hostname.description
-                rows.append((hostname, Route(tunnel: tunnel.identity, pool: pool, hostname: name)))
+                let name = hostname.pattern.description
+                let route = Route(to: pool, of: tunnel.identity, name, hostname)
+                rows.append((hostname.pattern, route))
             }
         }
         self.routes = try RouteTable(rows)

@@ -20,8 +20,9 @@ package protocol RouteRequester: AnyObject {
     /// A tunnel has the host, by this hostname: the host itself or the wildcard that covers it. Comes
     /// before the answer, if at all.
     func routeMatched(_ hostname: String)
-    /// A stream that nothing has been sent on; it belongs to the requester from now on.
-    func routeFound(_ stream: TunnelStream)
+    /// A stream that nothing has been sent on; it belongs to the requester from now on. Of a sticky
+    /// hostname `visit` has the head to be sent instead, and marks the answer.
+    func routeFound(_ stream: TunnelStream, _ visit: StickyVisit?)
     /// There is no stream for this attempt, and none will come.
     func routeFailed(_ failure: RouteFailure)
 }

@@ -42,6 +42,20 @@ package struct HostPattern: Sendable {
         self.kind = .suffix(host)
     }
 
+    /// The pattern of every host.
+    package static let any = HostPattern()
+
+    private init() {
+        self.kind = .any
+        self.source = "*"
+    }
+
+    /// The pattern of one host alone.
+    package init(exactly host: NormalizedHost) {
+        self.kind = .exact(host)
+        self.source = host.name
+    }
+
     /// The canonical text of the pattern.
     package var description: String {
         switch self.kind {

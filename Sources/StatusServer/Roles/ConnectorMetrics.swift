@@ -56,12 +56,21 @@ package final class ConnectorMetrics: Sendable {
         )
     }
 
-    /// Adds what is read at each scrape, on any thread: links that are up and logged in.
-    package func observe(readyConnections: @escaping @Sendable () -> Int) {
+    /// Adds what is read at each scrape, on any thread: links that are up and logged in, and hostnames
+    /// whose origins fail their health checks.
+    package func observe(
+        readyConnections: @escaping @Sendable () -> Int,
+        unhealthyHostnames: @escaping @Sendable () -> Int
+    ) {
         self.registry.gauge(
             "culvert_connector_ready_connections",
             help: "Links to the edge that are up and logged in.",
             reading: { Double(readyConnections()) }
+        )
+        self.registry.gauge(
+            "culvert_connector_unhealthy_hostnames",
+            help: "Hostnames of ingress rules whose origins fail their health checks.",
+            reading: { Double(unhealthyHostnames()) }
         )
     }
 }

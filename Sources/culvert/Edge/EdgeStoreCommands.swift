@@ -85,7 +85,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
             connect: configuration.connect,
             control: host,
             domain: configuration.domain,
-            declared: { configuration.tunnels.flatMap(\.hostnames) },
+            declared: { configuration.tunnels.flatMap(\.hostnames).map(\.pattern) },
             port: { port == 0 ? 443 : port }
         )
         let control: Control

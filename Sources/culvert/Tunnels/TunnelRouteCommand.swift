@@ -2,6 +2,7 @@ import ArgumentParser
 import ConfigurationFile
 import ControlAPI
 import ControlClient
+import CulvertControl
 import Foundation
 
 /// `culvert tunnel route`.
@@ -23,12 +24,28 @@ struct TunnelRouteCommand: AsyncParsableCommand {
         @Argument(help: "Such as app.example.com, or *.example.com.")
         var hostname: String
 
+        @Option(
+            help: ArgumentHelp(
+                "How its requests are shared out among connectors: \(Balance.names).",
+                discussion: """
+                    To the one with the fewest under way, to each in turn, or each visitor's to the same \
+                    one, by a cookie. Of a hostname that leads to the tunnel already it is changed.
+                    """
+            )
+        )
+        var balance: Balance?
+
         @OptionGroup var output: OutputOption
 
         func run() async throws {
+            let change = self.balance.map { HostnameChangeDocument(balance: $0.rawValue) }
             let (edge, route, isNew) = try await LoggedIn().withClient { client in
                 let edge = try await client.edge()
-                let (route, isNew) = try await client.route(self.hostname, to: self.tunnel.name)
+                let (route, isNew) = try await client.route(
+                    self.hostname,
+                    to: self.tunnel.name,
+                    change
+                )
                 return (edge, route, isNew)
             }
             try self.output.show(route) { _ in
@@ -89,3 +106,5 @@ struct TunnelRouteCommand: AsyncParsableCommand {
         }
     }
 }
+
+extension Balance: ExpressibleByArgument {}

@@ -60,6 +60,17 @@ final class TestConnectors: TunnelPresence {
         ]
     }
 
+    /// What the next watchers see; nil refuses them.
+    let events = Mutex<[EventDocument?]?>([])
+
+    func events(of tunnel: TunnelID) -> AsyncStream<EventDocument?>? {
+        guard let events = self.events.withLock({ $0 }) else { return nil }
+        return AsyncStream { continuation in
+            for event in events { continuation.yield(event) }
+            continuation.finish()
+        }
+    }
+
     func disconnect(_ tunnel: TunnelID) {
         self.disconnected.withLock { $0.append(tunnel) }
     }

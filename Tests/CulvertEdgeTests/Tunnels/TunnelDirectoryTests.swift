@@ -2,6 +2,7 @@ import CulvertControl
 import Foundation
 import HTTPSemantics
 import Testing
+import TunnelLink
 import TunnelWire
 
 @testable import CulvertEdge
@@ -16,12 +17,15 @@ import TunnelWire
             .init(
                 name: "shop",
                 publicKey: try #require(TunnelPublicKey(Self.shopKey)),
-                hostnames: [try HostPattern("shop.example.com"), try HostPattern("*.shop.test")]
+                hostnames: [
+                    .init(try HostPattern("shop.example.com")),
+                    .init(try HostPattern("*.shop.test"), balance: .sticky),
+                ]
             ),
             .init(
                 name: "blog",
                 publicKey: try #require(TunnelPublicKey(Self.blogKey)),
-                hostnames: [try HostPattern("blog.example.com")]
+                hostnames: [.init(try HostPattern("blog.example.com"))]
             ),
         ]
     }
@@ -75,6 +79,25 @@ import TunnelWire
         #expect(directory.route(for: "a.shop.test")?.hostname == "*.shop.test")
         #expect(directory.route(for: "blog.example.com")?.pool.name == "blog")
         #expect(directory.route(for: "other.example.com") == nil)
+    }
+
+    @Test func eachHostnameHasItsBalance() throws {
+        var world = try World(hostnames: ["www.ann.test"])
+        try world.write([
+            .hostname(
+                HostnameClaim(
+                    pattern: try HostPattern("api.ann.test"),
+                    tunnel: world.web.id,
+                    balance: .roundRobin,
+                    createdAt: now
+                )
+            )
+        ])
+        let directory = try self.directory(registry: world.registry)
+        #expect(directory.route(for: "shop.example.com")?.balance == .leastRequests)
+        #expect(directory.route(for: "a.shop.test")?.balance == .sticky)
+        #expect(directory.route(for: "www.ann.test")?.balance == .leastRequests)
+        #expect(directory.route(for: "api.ann.test")?.balance == .roundRobin)
     }
 
     @Test(
@@ -220,6 +243,47 @@ import TunnelWire
         for other in ["www.ann.test", "new.ann.test", "demo.example.com"] {
             #expect(self.refusal(directory, self.login(key, other))?.code == .hostnameRefused)
         }
+    }
+
+    // MARK: Health
+
+    @Test func aSessionIsPassedOverForWhatItsConnectorReports() throws {
+        let directory = try self.directory()
+        let sessions = TestSessions()
+        let (first, second) = (sessions.make(1), sessions.make(2))
+        let login = self.login(Self.shopKey)
+        guard case .success(let admission) = directory.admit(login, at: now) else {
+            Issue.record("refused")
+            return
+        }
+        for (session, since) in [(first, now), (second, now.addingTimeInterval(1))] {
+            directory.add(session, of: session.id, admission, agent: "", address: "", at: since)
+        }
+        func chosen(_ host: String) throws -> Set<UInt64> {
+            let route = try #require(directory.route(for: host))
+            return Set(
+                (0..<4).compactMap { _ in
+                    let choice = route.pool.choose(for: route, cookies: [], maximumRequests: 9)
+                    guard case .use(let session, _) = choice else { return nil }
+                    return session.id.low
+                }
+            )
+        }
+        #expect(try chosen("shop.example.com") == [1, 2])
+        directory.note(unhealthy: ["*.shop.test", "not a hostname"], of: first.id)
+        #expect(try chosen("a.shop.test") == [2])
+        #expect(try chosen("shop.example.com") == [1, 2])
+        let services = directory.services(of: .declared(name: "shop"))
+        #expect(services.map { $0.unhealthy.map(\.description) } == [["*.shop.test"], []])
+        // A rule without a hostname is for all of them.
+        directory.note(unhealthy: [""], of: first.id)
+        #expect(try chosen("shop.example.com") == [2])
+        directory.note(unhealthy: [], of: first.id)
+        #expect(try chosen("a.shop.test") == [1, 2])
+        // What is late says nothing.
+        directory.remove(second)
+        directory.note(unhealthy: [""], of: second.id)
+        #expect(try chosen("a.shop.test") == [1])
     }
 
     @Test func poolsOutliveAChange() throws {

@@ -47,6 +47,53 @@ struct VisitorClientTests {
     }
 
     @Test(arguments: ["--http1.1", "--http2"])
+    func aStickyHostnamesCookieStaysBetweenVisitorAndEdge(_ version: String) async throws {
+        try await TestServer.run(tls: true) { server in
+            let answer = try await self.curl(
+                server,
+                version,
+                "-i",
+                "-b",
+                "a=1; culvert-sticky=old; b=2",
+                "https://sticky.test/continue"
+            )
+            let lines = answer.output.lowercased().split(whereSeparator: \.isNewline)
+            let cookies = lines.filter { $0.hasPrefix("set-cookie") }
+            #expect(
+                cookies == [
+                    "set-cookie: culvert-sticky=token; path=/; httponly; samesite=lax; secure"
+                ]
+            )
+            #expect(lines.contains("cache-control: private"))
+            // Not with an informational head.
+            let final = try #require(lines.lastIndex { $0.hasPrefix("http/") })
+            #expect(try #require(lines.firstIndex { $0.hasPrefix("set-cookie") }) > final)
+            let head = try await server.router.request("/continue")
+            #expect(head.fields.values("cookie") == ["a=1; b=2"])
+
+            // What the edge answers itself is as ever, and so is another hostname.
+            let failure = try await self.curl(
+                server,
+                version,
+                "-i",
+                "https://sticky.test/unreachable"
+            )
+            #expect(!failure.output.lowercased().contains("set-cookie"))
+            let other = try await self.curl(
+                server,
+                version,
+                "-i",
+                "-b",
+                "culvert-sticky=old",
+                "https://a.test/hello"
+            )
+            #expect(!other.output.lowercased().contains("set-cookie"))
+            let untouched = try await server.router.request("/hello")
+            #expect(untouched.fields.values("cookie") == ["culvert-sticky=old"])
+        }
+    }
+
+    @Test(arguments: ["--http1.1", "--http2"])
     func curlSeesABrokenBody(_ version: String) async throws {
         try await TestServer.run(tls: true) { server in
             for path in ["/broken", "/short"] {

@@ -1,9 +1,14 @@
-"""A WebSocket origin: echoes; /close/CODE closes with it; /subprotocol agrees on `chat`.
+"""A WebSocket origin: echoes; /close/CODE closes with it; /subprotocol agrees on `chat`; /who says NAME
+and the cookies that came.
+
+usage: websocket_origin.py [NAME]
 
 Prints `listening PORT`.
 """
 
 import asyncio
+import json
+import sys
 
 import websockets
 
@@ -12,6 +17,9 @@ async def serve(socket, path):
     if path.startswith("/close/"):
         await socket.close(int(path.split("/")[2]), "as asked")
         return
+    if path == "/who":
+        name = sys.argv[1] if len(sys.argv) > 1 else "origin"
+        await socket.send(json.dumps([name, socket.request_headers.get_all("Cookie")]))
     if path.startswith("/ping"):
         pong = await socket.ping(b"are you there")
         await asyncio.wait_for(pong, 10)

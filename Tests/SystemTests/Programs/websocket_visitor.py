@@ -4,6 +4,7 @@ usage: websocket_visitor.py HOST PORT CA WHAT
 """
 
 import asyncio
+import json
 import os
 import ssl
 import sys
@@ -65,6 +66,26 @@ async def abort():
     await socket.send("here")
     assert await socket.recv() == "here"
     socket.transport.abort()
+
+
+async def sticky():
+    """Sticks to the origin it came to first, which does not see by what."""
+    async with connect("/who") as socket:
+        first, cookies = json.loads(await socket.recv())
+        assert cookies == [], cookies
+        (cookie,) = socket.response_headers.get_all("Set-Cookie")
+        assert "; HttpOnly" in cookie and "; Secure" in cookie, cookie
+    pair = cookie.split(";")[0]
+    for _ in range(6):
+        headers = {"Cookie": "a=1; %s; b=2" % pair}
+        async with connect("/who", extra_headers=headers) as socket:
+            name, cookies = json.loads(await socket.recv())
+            assert name == first, "%s after %s" % (name, first)
+            assert cookies == ["a=1; b=2"], cookies
+            assert socket.response_headers.get_all("Set-Cookie") == []
+    # Whoever makes one up is a new visitor.
+    async with connect("/who", extra_headers={"Cookie": pair + "x"}) as socket:
+        assert len(socket.response_headers.get_all("Set-Cookie")) == 1
 
 
 async def idle():

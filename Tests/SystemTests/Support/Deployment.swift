@@ -21,11 +21,13 @@ final class Deployment {
     /// - Parameters:
     ///   - settings: Further lines of edge.yml, at top level.
     ///   - limits: Lines of its `limits`, without indentation.
+    ///   - hostnames: Those of the tunnel `demo`, as in edge.yml.
     ///   - address: Where it listens.
     /// - Throws: `TestFailure` when it does not start.
     init(
         settings: String = "",
         limits: [String] = [],
+        hostnames: String = "\(Deployment.host), ws.example.test, '*.sub.example.test'",
         at address: String = "127.0.0.1"
     ) throws {
         self.address = address
@@ -46,7 +48,7 @@ final class Deployment {
             tunnels:
               - name: demo
                 public-key: \(demo)
-                hostnames: [\(Self.host), ws.example.test, "*.sub.example.test"]
+                hostnames: [\(hostnames)]
               - {name: other, public-key: \(other), hostnames: [other.test]}
             \(settings)
             limits:

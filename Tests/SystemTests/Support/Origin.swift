@@ -60,10 +60,10 @@ struct WebSocketOrigin {
     let process: ManagedProcess
     let port: Int
 
-    init(in directory: TemporaryDirectory) throws {
+    init(_ name: String = "origin", in directory: TemporaryDirectory) throws {
         self.process = try ManagedProcess(
             Programs.python,
-            [Programs.script("websocket_origin.py")],
+            [Programs.script("websocket_origin.py"), name],
             in: directory
         )
         self.port = Int(try self.process.line(#"^listening (\d+)"#)) ?? 0

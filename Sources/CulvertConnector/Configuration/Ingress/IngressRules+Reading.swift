@@ -38,6 +38,7 @@ extension IngressRules {
         if let overrides { rule.originRequest.read(overrides) }
         rule.readService(mapping)
         if let overrides { rule.checkRules(overrides) }
+        rule.dropHealthCheck(overrides)
         mapping.finish()
         let isWhole = mapping.reader.problems.count == problemCount
         let isCatchAll = rule.hostname == nil && rule.path == nil
@@ -105,6 +106,16 @@ extension IngressRule {
     private mutating func become(_ service: OriginService) {
         self.service = service
         self.serviceText = service.description
+    }
+
+    /// A service that is no one place cannot be asked whether it is well; that its own rule says so is worth
+    /// a word.
+    fileprivate mutating func dropHealthCheck(_ overrides: ConfigurationMapping?) {
+        guard self.originRequest.healthCheck != nil, !self.service.isCheckable else { return }
+        self.originRequest.healthCheck = nil
+        overrides?.take("healthCheck")?.notice(
+            "ignored: \(self.serviceText) has no origin of its own that could be checked"
+        )
     }
 
     /// Rules that a service does not heed are worth a word: somebody may rely on them.

@@ -28,6 +28,7 @@ extension OriginOptions {
         mapping.read("proxyType", into: &self.proxyType) { $0.proxyType() }
         mapping.read("ipRules", into: &self.ipRules) { $0.ipRules() }
         self.access.read(mapping)
+        self.readHealthCheck(mapping.take("healthCheck"))
         Self.checkAccess(mapping.take("access"))
         mapping.ignore(Self.inapplicable)
         mapping.finish()

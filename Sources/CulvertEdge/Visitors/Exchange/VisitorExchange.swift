@@ -14,6 +14,8 @@ final class VisitorExchange {
     /// Strong until the exchange is over; the responder's owner ends it when the connection goes.
     private var responder: (any VisitorResponder)?
     private var stream: TunnelStream?
+    /// What sticks it to its connector; of a sticky hostname.
+    private var visit: StickyVisit?
     /// The body so far, while it may have to be sent (again).
     private var kept = ByteBuffer()
     private var keptTrailers: HTTPFields?
@@ -243,14 +245,15 @@ extension VisitorExchange {
 extension VisitorExchange: RouteRequester {
     package func routeMatched(_ hostname: String) { self.hostname = hostname }
 
-    package func routeFound(_ stream: TunnelStream) {
+    package func routeFound(_ stream: TunnelStream, _ visit: StickyVisit?) {
         switch self.machine.routed() {
         case .refuse:
             stream.reset(.cancelled)
         case .begin(let end):
             self.stream = stream
+            self.visit = visit
             stream.delegate = self
-            self.send(.request(self.request.head), on: stream)
+            self.send(.request(visit?.head ?? self.request.head), on: stream)
             if self.kept.readableBytes > 0 { self.send(.data(self.kept), on: stream) }
             if end { self.send(self.keptTrailers.map { .trailers($0) } ?? .end, on: stream) }
             if !self.machine.isRepeatable { self.kept = ByteBuffer() }
@@ -346,10 +349,13 @@ extension VisitorExchange: TunnelStreamDelegate {
             var head = head
             // The edge's own word: an origin's would send people to look in the wrong place.
             if head.fields.contains("Culvert-Error") { head.fields.remove("Culvert-Error") }
+            self.visit?.mark(&head)
             self.date(&head)
             self.responder?.answerHead(head, hasNoBody: hasNoBody)
         case .opaque:
             self.status = 101
+            var head = head
+            self.visit?.mark(&head)
             self.responder?.answerUpgrade(head)
         case .unasked:
             self.stream?.reset(.malformedMessage)

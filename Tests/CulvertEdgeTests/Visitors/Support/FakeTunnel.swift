@@ -6,7 +6,8 @@ import TunnelWire
 
 @testable import CulvertEdge
 
-/// A router whose streams end at scripted origins, chosen by path; hosts decide about failures.
+/// A router whose streams end at scripted origins, chosen by path; hosts decide about failures, and
+/// visitors of `sticky.test` are given the cookie `token`.
 final class FakeRouter: RequestRouter {
     enum Event: Sendable, Equatable {
         case routed(String, attempt: Int)
@@ -42,17 +43,22 @@ final class FakeRouter: RequestRouter {
         default: break
         }
         if request.head.path == "/never" || request.head.path == "/later" { return }
-        self.open(requester, loop)
+        let isSticky = request.host == "sticky.test"
+        self.open(requester, loop, isSticky ? StickyVisit(request.head).found("token") : nil)
     }
 
     func cancelRoute(of requester: any RouteRequester) { self.recorder.record(.cancelled) }
 
-    private func open(_ requester: any RouteRequester, _ loop: any EventLoop) {
+    private func open(
+        _ requester: any RouteRequester,
+        _ loop: any EventLoop,
+        _ visit: StickyVisit? = nil
+    ) {
         let stream = ScriptedStream(eventLoop: loop)
         let fake = FakeStream(stream, router: self, loop: loop)
         stream.end = fake
         self.streams.record(fake)
-        requester.routeFound(stream)
+        requester.routeFound(stream, visit)
     }
 
     func request(_ path: String) async throws -> RequestHead {
