@@ -1,3 +1,4 @@
+import HTTP2Wire
 import NIOCore
 import NIOHTTP2
 
@@ -26,7 +27,11 @@ extension ChannelPipeline.SynchronousOperations {
         try self.addHandlers(
             HeaderBlockHandler(timeout: server.configuration.timeouts.header),
             OutboundFramesHandler(concurrentStreams: limits.http2Streams),
-            EarlySettingsHandler(acknowledges: EarlySettingsHandler.isHarmless(limits)),
+            EarlySettingsHandler(
+                acknowledges: EarlySettingsHandler.isHarmless(
+                    streamWindowBytes: limits.http2StreamWindowBytes
+                )
+            ),
             framing,
             handler
         )
