@@ -29,7 +29,8 @@ package struct OriginOptions: Hashable, Sendable {
     /// Never send `Transfer-Encoding: chunked`: a body of unknown length is collected, up to
     /// `OriginLimits.collectedBodyBytes`, and sent with its length.
     package var disableChunkedEncoding = false
-    /// Speak HTTP/2: over TLS if the origin agrees (ALPN), else by prior knowledge (h2c).
+    /// Speak HTTP/2 if the origin does: over TLS as ALPN agrees, in the clear by prior knowledge (h2c),
+    /// where cloudflared speaks HTTP/1.1. Upgrades (WebSocket) go over connections of HTTP/1.1.
     package var http2Origin = false
     /// Where the `bastion` and `socks-proxy` services may connect to. Empty: a bastion anywhere, a
     /// SOCKS proxy nowhere, as in cloudflared.

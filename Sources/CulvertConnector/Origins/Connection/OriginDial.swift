@@ -25,7 +25,7 @@ final class OriginDial: OriginWait {
     private let pool: OriginPool
     /// Nil once it was told, or no longer wants to be.
     private var owner: (any OriginDialOwner)?
-    private let offersHTTP2: Bool
+    private var offersHTTP2: Bool
     /// What is being connected: several when addresses race (RFC 8305).
     private var channels: [any Channel] = []
     private var stepTimer: Scheduled<Void>?
@@ -171,7 +171,7 @@ final class OriginDial: OriginWait {
             case .success: self.succeed(connection)
             case .failure(let error):
                 channel.closeAtOnce()
-                self.failStep("HTTP/2", error, late: "no SETTINGS of HTTP/2")
+                self.failHTTP2(error)
             }
         }
         connection.awaitSettings(promise)
@@ -222,6 +222,18 @@ final class OriginDial: OriginWait {
             if case .connectTimeout = error as? ChannelError { true } else { false }
         }
         self.fail(isTimeout ? .originTimeout : .originUnreachable, "connect: \(error)")
+    }
+
+    /// In the clear, an origin that answers HTTP/2's preface with something else, or hangs up, is dialled
+    /// again for HTTP/1.1: no request has been sent. One that is silent is not: it may just be slow.
+    private func failHTTP2(_ error: any Error) {
+        let isSilent = if case .connectTimeout = error as? ChannelError { true } else { false }
+        guard !self.pool.target.service.isTLS, !isSilent, !(error is OriginFailure) else {
+            return self.failStep("HTTP/2", error, late: "no SETTINGS of HTTP/2")
+        }
+        self.offersHTTP2 = false
+        self.channels.removeAll()
+        self.connect(tls: nil)
     }
 
     private func failStep(_ step: String, _ error: any Error, late: String) {

@@ -1,7 +1,6 @@
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
-import TunnelWire
 
 /// An HTTP/2 connection to an origin above NIOHTTP2's framing: all its streams in one handler.
 ///
@@ -14,24 +13,24 @@ final class HTTP2OriginConnection: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
-    private var context: ChannelHandlerContext?
-    private var machine = HTTP2ConnectionMachine(limit: OriginLimits.http2Streams)
-    private weak var owner: HTTP2OriginPool?
-    private var streams: [HTTP2StreamID: HTTP2OriginStream] = [:]
-    private var settings: EventLoopPromise<Void>?
-    private var failure: (any Error)?
+    var context: ChannelHandlerContext?
+    var machine = HTTP2ConnectionMachine(limit: OriginLimits.http2Streams)
+    weak var owner: HTTP2OriginPool?
+    var streams: [HTTP2StreamID: HTTP2OriginStream] = [:]
+    var settings: EventLoopPromise<Void>?
+    var failure: (any Error)?
     /// A GOAWAY with an error has been written: NIOHTTP2 has found the connection faulty.
-    private var hasFailed = false
+    var hasFailed = false
     /// What is left of the connection's window, as NIOHTTP2 counts it (RFC 9113 §6.9.2).
-    private var inboundWindow = 65_535
-    private var isReading = false
+    var inboundWindow = 65_535
+    var isReading = false
     private var isFlushScheduled = false
     /// Streams with something for the tunnel since the last read's end.
-    private var touched: [HTTP2OriginStream] = []
+    var touched: [HTTP2OriginStream] = []
     /// Streams of which frames were written since the last flush.
-    private var written: [HTTP2OriginStream] = []
-    private var writtenFrames = 0
-    private var windowUpdates = 0
+    var written: [HTTP2OriginStream] = []
+    var writtenFrames = 0
+    var windowUpdates = 0
     /// When it is no longer to be used, unless it is used before.
     private var expires = NIODeadline.distantFuture
     private var isExpiryArmed = false
@@ -104,7 +103,7 @@ extension HTTP2OriginConnection {
         }
     }
 
-    private func endSettings() {
+    func endSettings() {
         guard let settings else { return }
         self.settings = nil
         settings.fail(self.failure ?? ChannelError.eof)
@@ -157,7 +156,7 @@ extension HTTP2OriginConnection {
 
     /// - Returns: false when it was forgotten before.
     @discardableResult
-    private func forget(_ stream: HTTP2OriginStream, isRefused: Bool = false) -> Bool {
+    func forget(_ stream: HTTP2OriginStream, isRefused: Bool = false) -> Bool {
         guard self.streams.removeValue(forKey: stream.id) != nil else { return false }
         self.streamEnded(isRefused: isRefused)
         return true
@@ -174,7 +173,7 @@ extension HTTP2OriginConnection {
         }
     }
 
-    private func flush() {
+    func flush() {
         self.isFlushScheduled = false
         guard let context else { return }
         self.grantWindow()
@@ -182,7 +181,7 @@ extension HTTP2OriginConnection {
         self.reportWritten()
     }
 
-    private func reportWritten() {
+    func reportWritten() {
         guard !self.written.isEmpty else { return }
         let streams = self.written
         self.written.removeAll(keepingCapacity: true)
@@ -202,164 +201,5 @@ extension HTTP2OriginConnection {
         guard let context else { return }
         let frame = HTTP2Frame(streamID: .rootStream, payload: payload)
         context.write(self.wrapOutboundOut(frame), promise: nil)
-    }
-}
-
-// MARK: - ChannelHandler
-
-extension HTTP2OriginConnection {
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-        self.isGone()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.isReading = true
-        let frame = self.unwrapInboundIn(data)
-        switch frame.payload {
-        case .headers(let headers):
-            guard let stream = self.streams[frame.streamID] else { return }
-            self.touched.append(stream)
-            stream.received(headers)
-        case .data(let data):
-            guard let stream = self.streams[frame.streamID] else { return }
-            if self.touched.last !== stream { self.touched.append(stream) }
-            stream.received(data)
-        case .rstStream(let code): self.receivedReset(code, frame.streamID)
-        case .settings(.settings(let settings)): self.receivedSettings(settings)
-        case .goAway(let last, let code, _): self.receivedGoAway(last, code)
-        case .windowUpdate: self.receivedWindowUpdate()
-        default: break
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        self.isReading = false
-        let streams = self.touched
-        self.touched.removeAll(keepingCapacity: true)
-        for stream in streams { stream.endedRead() }
-        self.flush()
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.reportWritten() }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case let event as NIOHTTP2WindowUpdatedEvent where event.streamID == .rootStream:
-            self.inboundWindow = event.inboundWindowSize ?? self.inboundWindow
-        case let event as StreamClosedEvent:
-            // Nothing to be done but for an error that NIOHTTP2 has found in the stream.
-            guard let stream = self.streams[event.streamID] else { return }
-            self.forget(stream)
-            stream.wasClosed()
-        case ChannelEvent.inputClosed:
-            self.isGone()
-            context.close(promise: nil)
-        default: break
-        }
-    }
-
-    /// Errors of one stream have ended that stream, all others end the connection.
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let error = error as? NIOHTTP2Errors.StreamError {
-            // What cannot be written in HTTP/2, or not as its head promised.
-            guard let stream = self.streams[error.streamID] else { return }
-            self.drop(stream, .internalError)
-            return stream.wasClosed()
-        }
-        self.failure = error
-        if !(error is any NIOHTTP2Error) || self.hasFailed {
-            self.isGone()
-            context.close(promise: nil)
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) { self.isGone() }
-
-    /// The connection carries nothing any more; what it carried is told so.
-    private func isGone() {
-        self.machine.closed()
-        self.endSettings()
-        let streams = self.streams
-        self.streams.removeAll()
-        self.touched.removeAll()
-        self.written.removeAll()
-        let owner = self.owner
-        self.owner = nil
-        let detail = self.failure.map { "\($0)" }
-        for stream in streams.values { stream.wasLost(isUnprocessed: !stream.isSent, detail) }
-        owner?.closed(self)
-    }
-}
-
-// MARK: - Frames
-
-extension HTTP2OriginConnection {
-    private func receivedSettings(_ settings: HTTP2Settings) {
-        let limit = settings.last { $0.parameter == .maxConcurrentStreams }?.value
-        switch self.machine.receivedSettings(maximumStreams: limit) {
-        case .ready:
-            self.settings?.succeed(())
-            self.settings = nil
-        case .changed: self.owner?.hasRoom(self)
-        case .useless:
-            self.failure = OriginFailure(.overLimit, "its SETTINGS allow no stream")
-            self.endSettings()
-            self.close()
-        case .nothing: break
-        }
-    }
-
-    private func receivedReset(_ code: HTTP2ErrorCode, _ id: HTTP2StreamID) {
-        guard let stream = self.streams[id] else { return }
-        self.forget(stream, isRefused: code == .refusedStream)
-        stream.wasReset(code)
-    }
-
-    private func receivedGoAway(_ last: HTTP2StreamID, _ code: HTTP2ErrorCode) {
-        guard self.machine.receivedGoAway() == .leave else { return }
-        self.owner?.leaves(self)
-        let detail = code == .noError ? nil : "GOAWAY \(code)"
-        let lost = self.streams.values.filter { $0.id > last || !$0.isSent }
-        for stream in lost.sorted(by: { $0.id < $1.id }) {
-            // One that waits to be sent is taken back; NIOHTTP2 ends the others itself.
-            if stream.isSent { self.forget(stream) } else { self.drop(stream, .cancel) }
-            stream.wasLost(isUnprocessed: true, detail)
-        }
-        if self.streams.isEmpty { self.close() }
-    }
-
-    /// They must stay in proportion to what was sent; NIOHTTP2 does not look.
-    private func receivedWindowUpdate() {
-        self.windowUpdates += 1
-        guard self.windowUpdates > OriginLimits.http2WindowUpdates + 4 * self.writtenFrames
-        else { return }
-        self.failure = OriginFailure(.malformedMessage, "a flood of WINDOW_UPDATE")
-        let context = self.context
-        self.isGone()
-        context?.close(promise: nil)
-    }
-}
-
-extension HTTP2OriginConnection: NIOHTTP2FrameDelegate {
-    /// Comes in the middle of NIOHTTP2's own work, so nothing is done but noted.
-    func wroteFrame(_ frame: HTTP2Frame) {
-        switch frame.payload {
-        case .headers:
-            self.writtenFrames += 1
-            self.streams[frame.streamID]?.wroteHead()
-        case .data(let data):
-            self.writtenFrames += 1
-            guard let stream = self.streams[frame.streamID] else { return }
-            stream.wroteData(data.data.readableBytes)
-            if self.written.last !== stream { self.written.append(stream) }
-        case .goAway(_, let code, _):
-            if code != .noError { self.hasFailed = true }
-        default: break
-        }
     }
 }

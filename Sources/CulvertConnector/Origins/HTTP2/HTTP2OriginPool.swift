@@ -6,9 +6,11 @@ import TunnelWire
 ///
 /// One connection is dialled at a time, and all that wait then share it: a burst of requests to an
 /// origin that is not connected yet makes one connection, not one each. Another one is dialled when those
-/// there are have no room, up to `OriginLimits.http2Connections`. An origin that agrees to HTTP/1.1 only
-/// (ALPN) is dialled for each that waits, as without `http2Origin`, and asked again each time.
-/// Confined to its event loop.
+/// there are have no room, up to `OriginLimits.http2Connections`.
+///
+/// An origin that turns out to speak HTTP/1.1 is dialled for each that waits, as without `http2Origin`.
+/// Over TLS it is offered HTTP/2 each time; in the clear, where an offer costs a connection, not before
+/// its last one is closed. Confined to its event loop.
 final class HTTP2OriginPool {
     /// Its owner.
     private unowned let pool: OriginPool
@@ -59,7 +61,8 @@ extension HTTP2OriginPool {
             self.speaksHTTP1 || self.liveCount < OriginLimits.http2Connections
         {
             self.dials += 1
-            self.pool.dial(for: self, offersHTTP2: true)
+            let isTLS = self.pool.target.service.isTLS
+            self.pool.dial(for: self, offersHTTP2: isTLS || !self.speaksHTTP1)
         }
         guard self.dials == 0 else { return }
         // At the limit, so that only the end of other streams helps.

@@ -89,7 +89,10 @@ extension HTTP2OriginStream: OriginLink {
         self.isRequestEnded = endStream
         if let data = self.heldData {
             self.heldData = nil
-            let payload = HTTP2Frame.FramePayload.Data(data: .byteBuffer(data), endStream: endStream)
+            let payload = HTTP2Frame.FramePayload.Data(
+                data: .byteBuffer(data),
+                endStream: endStream
+            )
             self.connection.write(.data(payload), on: self)
         } else if endStream {
             let empty = HTTP2Frame.FramePayload.Data(

@@ -1,0 +1,115 @@
+import Foundation
+import Glibc
+import Testing
+
+extension SystemTests {
+    /// "A real gRPC client and server over the tunnel, unary and both kinds of streaming."
+    @Suite struct GRPC {
+        /// An edge, a connector and a gRPC server behind it.
+        struct World {
+            let deployment: Deployment
+            let origin: GRPCOrigin
+            let connector: ManagedProcess
+
+            init(_ transport: GRPCOrigin.Transport = .http) throws {
+                self.deployment = try Deployment()
+                self.origin = try GRPCOrigin(
+                    transport,
+                    certificates: self.deployment.certificates,
+                    in: self.deployment.directory
+                )
+                let options = "http2Origin: true, caPool: \(self.deployment.certificates.authority)"
+                self.connector = try self.deployment.startConnector(
+                    ingress: [
+                        "{hostname: \(Deployment.host), service: '\(self.origin.service)', "
+                            + "originRequest: {\(options)}}"
+                    ]
+                )
+            }
+
+            func beginVisit(_ what: [String]) throws -> ManagedProcess {
+                try ManagedProcess(
+                    Programs.python,
+                    [
+                        Programs.script("grpc_visitor.py"), Deployment.host,
+                        "\(self.deployment.port)", self.deployment.certificates.authority,
+                    ] + what,
+                    in: self.deployment.directory
+                )
+            }
+
+            /// Has the client do what the names in grpc_visitor.py say.
+            func visit(_ what: String...) throws {
+                let visitor = try self.beginVisit(what)
+                let status = try visitor.exit(within: 90)
+                let logs = self.deployment.logs(self.connector, self.origin.process)
+                #expect(status == 0 && visitor.output == "good\n", "\(visitor.said)\n\(logs)")
+            }
+        }
+
+        @Test(
+            "unary, both kinds of streaming, both at once, each message seen before the next is sent",
+            arguments: GRPCOrigin.Transport.allCases
+        )
+        func calls(transport: GRPCOrigin.Transport) throws {
+            let world = try World(transport)
+            try world.visit(
+                "unary",
+                "client_streaming",
+                "server_streaming",
+                "bidirectional",
+                "server_ends_first"
+            )
+        }
+
+        @Test("statuses with their details and trailers: alone, behind messages, of no method")
+        func status() throws {
+            try World().visit("status")
+        }
+
+        @Test("deadlines and cancelling reach the server")
+        func givingUp() throws {
+            let world = try World()
+            try world.visit("deadline")
+            try world.origin.process.line("^cancelled deadline$")
+            try world.visit("cancel")
+            try world.origin.process.line("^cancelled cancel$")
+        }
+
+        @Test("a message of 8 MiB, there and back", arguments: GRPCOrigin.Transport.allCases)
+        func large(transport: GRPCOrigin.Transport) throws {
+            try World(transport).visit("large")
+        }
+
+        @Test("100 calls at once, none of which is answered before all have come")
+        func concurrent() throws {
+            let world = try World()
+            try world.visit("concurrent", "unary")
+        }
+
+        @Test("a server that dies amid a call is seen as such; one that is gone is unavailable")
+        func broken() throws {
+            let world = try World()
+            let visitor = try world.beginVisit(["broken"])
+            try visitor.line("^answering$")
+            world.origin.process.killNow()
+            #expect(try visitor.exit(within: 60) == 0, "\(visitor.said)")
+        }
+
+        @Test("the same server to a visitor without gRPC: HTTP/2 origins serve everybody")
+        func plainVisitor() throws {
+            let world = try World()
+            for version in ["--http1.1", "--http2"] {
+                let answer = try world.deployment.curl(
+                    "/test.Test/Unary",
+                    [
+                        version, "-X", "POST", "-H", "Content-Type: application/grpc", "-H",
+                        "TE: trailers", "--data-binary", "x",
+                    ]
+                )
+                // A body that is no message: gRPC's own status, in trailers or alone.
+                #expect(answer.exit == 0 && answer.status == 200, "\(answer.said)")
+            }
+        }
+    }
+}
