@@ -10,20 +10,24 @@ extension SystemTests {
             let deployment: Deployment
             let origin: GRPCOrigin
             let connector: ManagedProcess
+            let relay: CutRelay?
 
-            init(_ transport: GRPCOrigin.Transport = .http) throws {
+            /// - Parameter relays: Whether the connector dials through a relay that can be cut.
+            init(_ transport: GRPCOrigin.Transport = .http, relays: Bool = false) throws {
                 self.deployment = try Deployment()
                 self.origin = try GRPCOrigin(
                     transport,
                     certificates: self.deployment.certificates,
                     in: self.deployment.directory
                 )
+                self.relay = relays ? try CutRelay(to: self.deployment.port) : nil
                 let options = "http2Origin: true, caPool: \(self.deployment.certificates.authority)"
                 self.connector = try self.deployment.startConnector(
                     ingress: [
                         "{hostname: \(Deployment.host), service: '\(self.origin.service)', "
                             + "originRequest: {\(options)}}"
-                    ]
+                    ],
+                    through: self.relay?.port
                 )
             }
 
@@ -85,6 +89,23 @@ extension SystemTests {
         func concurrent() throws {
             let world = try World()
             try world.visit("concurrent", "unary")
+        }
+
+        @Test("a conversation outlives the tunnel's connections: each message once and in order")
+        func cuts() throws {
+            let world = try World(relays: true)
+            let relay = try #require(world.relay)
+            let visitor = try world.beginVisit(["long_conversation"])
+            try visitor.line("^under way$")
+            for number in 1...3 {
+                try waitFor("a connection") { relay.connections > 0 ? true : nil }
+                relay.cut()
+                try waitFor("a cut") { relay.counts.cuts >= number ? true : nil }
+            }
+            #expect(visitor.exitStatus() == nil, "it is still under way")
+            let logs = world.deployment.logs(world.connector, world.origin.process)
+            #expect(try visitor.exit(within: 90) == 0, "\(visitor.said)\n\(logs)")
+            #expect(world.deployment.edge.lines("Connector connected") == 1)
         }
 
         @Test("a server that dies amid a call is seen as such; one that is gone is unavailable")

@@ -74,6 +74,18 @@ def bidirectional():
     expect(answers.code(), grpc.StatusCode.OK)
 
 
+def long_conversation():
+    requests = queue.Queue()
+    answers = method("stream_stream", "Chat")(iter(requests.get, None), timeout=80)
+    for number in range(5000):
+        requests.put(b"%d" % number)
+        expect(next(answers), b"<%d>" % number)
+        if number == 100:
+            print("under way", flush=True)
+    requests.put(None)
+    expect(list(answers), [b"late"])
+
+
 def server_ends_first():
     requests = queue.Queue()
     answers = method("stream_stream", "Chat")(iter(requests.get, None), timeout=20)

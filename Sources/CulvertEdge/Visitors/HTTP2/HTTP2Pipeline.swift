@@ -54,8 +54,8 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
         self.maximumSequentialContinuationFrames = limits.http2Continuations
         self.maximumSequentialEmptyDataFrames = limits.http2EmptyDataFrames
         self.maximumBufferedControlFrames = limits.http2BufferedControlFrames
-        self.controlFrameRateLimit.maximumCount = limits.http2ControlFramesPer30Seconds
-        self.controlFrameRateLimit.windowLength = .seconds(30)
+        self.controlFrameRateLimit.maximumCount = limits.http2ControlFramesPerSecond
+        self.controlFrameRateLimit.windowLength = .seconds(1)
     }
 }
 

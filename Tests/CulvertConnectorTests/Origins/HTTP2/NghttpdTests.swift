@@ -104,7 +104,7 @@ struct NghttpdTests {
         for number in 0..<150 {
             #expect(try await bench.wait("/small?c\(number)") { $0.isRecorded }.text == "small")
         }
-        #expect(try await bench.use { $0.liveConnections } == 2, "100 streams each")
+        #expect(try await bench.use { $0.liveConnections } <= 2, "100 streams each")
     }
 
     /// nginx before 1.25.1 cannot tell HTTP/2 from HTTP/1.1 in the clear: this one speaks HTTP/1.1.
