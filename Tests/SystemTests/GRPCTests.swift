@@ -12,11 +12,19 @@ extension SystemTests {
             let connector: ManagedProcess
             let relay: CutRelay?
 
-            /// - Parameter relays: Whether the connector dials through a relay that can be cut.
-            init(_ transport: GRPCOrigin.Transport = .http, relays: Bool = false) throws {
+            /// - Parameters:
+            ///   - transport: How the origin is spoken to.
+            ///   - age: After how many milliseconds its connections are told to go away; 0 for never.
+            ///   - relays: Whether the connector dials through a relay that can be cut.
+            init(
+                _ transport: GRPCOrigin.Transport = .http,
+                age: Int = 0,
+                relays: Bool = false
+            ) throws {
                 self.deployment = try Deployment()
                 self.origin = try GRPCOrigin(
                     transport,
+                    age: age,
                     certificates: self.deployment.certificates,
                     in: self.deployment.directory
                 )
@@ -89,6 +97,11 @@ extension SystemTests {
         func concurrent() throws {
             let world = try World()
             try world.visit("concurrent", "unary")
+        }
+
+        @Test("no call fails while the server sends its connections away, one after the other")
+        func rotation() throws {
+            try World(age: 300).visit("rotation")
         }
 
         @Test("a conversation outlives the tunnel's connections: each message once and in order")

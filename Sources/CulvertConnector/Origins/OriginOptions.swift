@@ -70,8 +70,9 @@ enum OriginLimits {
     static let writeLowWaterBytes = 16 * 1024
     /// HTTP/2 streams at a time on one connection; fewer where the origin's SETTINGS say so.
     static let http2Streams = 100
-    /// HTTP/2 connections to one origin from one event loop. Beyond it a request waits for a stream
-    /// to end, for as long as `connectTimeout`, then: `ResetCode.overLimit`.
+    /// HTTP/2 connections to one origin from one event loop, without those that the origin has told to
+    /// go away. Beyond it a request waits for a stream to end, for as long as `connectTimeout`, then:
+    /// `ResetCode.overLimit`.
     static let http2Connections = 32
     /// What an origin may send on one HTTP/2 stream beyond what the tunnel has taken.
     static let http2StreamWindowBytes = 256 * 1024

@@ -1,7 +1,8 @@
 """A gRPC server whose messages are bare bytes: no generated code.
 
-usage: grpc_origin.py LISTEN [CERTIFICATE KEY]
-LISTEN is `127.0.0.1:0` or `unix:PATH`. Prints `listening PORT`, and `cancelled TOKEN` for each call of
+usage: grpc_origin.py LISTEN AGE [CERTIFICATE KEY]
+LISTEN is `127.0.0.1:0` or `unix:PATH`. AGE is the time in milliseconds after which a connection is told to
+go away, 0 for never. Prints `listening PORT`, and `cancelled TOKEN` for each call of
 Hang that its client gives up.
 """
 
@@ -88,10 +89,11 @@ class Handlers(grpc.GenericRpcHandler):
 server = grpc.server(
     futures.ThreadPoolExecutor(max_workers=CALLS + 20),
     handlers=(Handlers(),),
-    options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+    options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    + ([("grpc.max_connection_age_ms", int(sys.argv[2]))] if sys.argv[2] != "0" else []),
 )
-if len(sys.argv) > 2:
-    certificate, key = (open(path, "rb").read() for path in sys.argv[2:4])
+if len(sys.argv) > 3:
+    certificate, key = (open(path, "rb").read() for path in sys.argv[3:5])
     credentials = grpc.ssl_server_credentials([(key, certificate)])
     port = server.add_secure_port(sys.argv[1], credentials)
 else:

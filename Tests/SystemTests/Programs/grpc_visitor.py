@@ -7,6 +7,7 @@ Prints `good` when everything in WHAT, names of the functions below, went as it 
 import queue
 import sys
 import time
+from concurrent import futures
 
 import grpc
 
@@ -128,6 +129,22 @@ def large():
     message = bytes(range(256)) * (8 << 20 >> 8)
     answer = method("unary_unary", "Unary")(message, timeout=60)
     assert answer == message, len(answer)
+
+
+def rotation():
+    """Calls from eight threads for five seconds, while the server sends its connections away."""
+    call = method("unary_unary", "Unary")
+    end = time.monotonic() + 5
+
+    def calls(number):
+        count = 0
+        while time.monotonic() < end:
+            expect(call(b"%d" % number, timeout=20), b"%d" % number)
+            count += 1
+        return count
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        print("calls", sum(pool.map(calls, range(8))), file=sys.stderr)
 
 
 def concurrent():

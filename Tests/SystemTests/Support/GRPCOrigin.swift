@@ -15,14 +15,20 @@ struct GRPCOrigin {
         case unix
     }
 
+    /// - Parameters:
+    ///   - transport: How it is spoken to.
+    ///   - age: After how many milliseconds its connections are told to go away; 0 for never.
+    ///   - certificates: For `https`.
+    ///   - directory: Where its output, and its socket, go.
     /// - Throws: `TestFailure` when it does not listen.
     init(
         _ transport: Transport = .http,
+        age: Int = 0,
         certificates: Certificates,
         in directory: TemporaryDirectory
     ) throws {
         let socket = directory.file("grpc.sock")
-        var arguments = [transport == .unix ? "unix:\(socket)" : "127.0.0.1:0"]
+        var arguments = [transport == .unix ? "unix:\(socket)" : "127.0.0.1:0", "\(age)"]
         if transport == .https {
             arguments += [certificates.origin.certificate, certificates.origin.key]
         }

@@ -21,7 +21,7 @@ enum HTTP2RequestHead {
         framing: RequestFraming
     ) -> HPACKHeaders? {
         guard RequestWriter.isToken(head.method), head.method != "CONNECT",
-            RequestWriter.isTarget(head.path), host.hasOnlyFieldValueBytes
+            RequestWriter.isTarget(head.path), RequestWriter.isTarget(host)
         else { return nil }
         var block = HPACKHeaders()
         block.reserveCapacity(head.fields.count + 5)

@@ -16,8 +16,6 @@ final class HTTP2OriginPool {
     private unowned let pool: OriginPool
     /// Those that take streams, the oldest first: later ones become idle when there is less to do.
     private var connections: [HTTP2OriginConnection] = []
-    /// All there are, those that have been told to go away included.
-    private var liveCount = 0
     private var waiting: Deque<HTTP2OriginWait> = []
     private var dials = 0
     /// The latest connection was one of HTTP/1.1.
@@ -58,7 +56,7 @@ extension HTTP2OriginPool {
     private func dialMore() {
         let wanted = self.speaksHTTP1 ? self.waiting.count : min(1, self.waiting.count)
         while self.dials < wanted,
-            self.speaksHTTP1 || self.liveCount < OriginLimits.http2Connections
+            self.speaksHTTP1 || self.connections.count < OriginLimits.http2Connections
         {
             self.dials += 1
             let isTLS = self.pool.target.service.isTLS
@@ -98,7 +96,6 @@ extension HTTP2OriginPool {
     /// It is gone, whoever closed it.
     func closed(_ connection: HTTP2OriginConnection) {
         self.connections.removeAll { $0 === connection }
-        self.liveCount -= 1
         self.dialMore()
         // The last: the pool may be given up with it.
         self.pool.closedHTTP2()
@@ -114,7 +111,6 @@ extension HTTP2OriginPool: OriginDialOwner {
             return self.fail(OriginFailure(.originUnreachable, "closed by the origin at once"))
         }
         self.speaksHTTP1 = false
-        self.liveCount += 1
         self.connections.append(connection)
         self.serve(connection)
         self.dialMore()

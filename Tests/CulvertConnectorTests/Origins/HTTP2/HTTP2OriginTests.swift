@@ -161,7 +161,7 @@ struct HTTP2ExchangeTests {
         ("GET", "/a b", HTTPFields()), ("GE T", "/a", HTTPFields()),
         ("CONNECT", "/c", HTTPFields()),
         ("GET", "/n", ["X": "1\r\nA: b"]), ("GET", "/z", ["X": "a\u{0}b"]),
-        ("GET", "/s", ["X ": "1"]), ("GET", "/p", [":path": "/other"]),
+        ("GET", "/s", ["X ": "1"]), ("GET", "/t", ["": "1"]), ("GET", "/p", [":path": "/other"]),
     ]
 
     @Test(
