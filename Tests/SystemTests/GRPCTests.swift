@@ -16,6 +16,7 @@ extension SystemTests {
             ///   - transport: How the origin is spoken to.
             ///   - age: After how many milliseconds its connections are told to go away; 0 for never.
             ///   - relays: Whether the connector dials through a relay that can be cut.
+            /// - Throws: `TestFailure` when something does not start.
             init(
                 _ transport: GRPCOrigin.Transport = .http,
                 age: Int = 0,
@@ -101,7 +102,9 @@ extension SystemTests {
 
         @Test("no call fails while the server sends its connections away, one after the other")
         func rotation() throws {
-            try World(age: 300).visit("rotation")
+            let world = try World(age: 300)
+            try world.visit("rotation")
+            #expect(world.origin.process.lines("^peer ") > 10, "in five seconds")
         }
 
         @Test("a conversation outlives the tunnel's connections: each message once and in order")

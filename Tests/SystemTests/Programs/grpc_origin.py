@@ -2,8 +2,8 @@
 
 usage: grpc_origin.py LISTEN AGE [CERTIFICATE KEY]
 LISTEN is `127.0.0.1:0` or `unix:PATH`. AGE is the time in milliseconds after which a connection is told to
-go away, 0 for never. Prints `listening PORT`, and `cancelled TOKEN` for each call of
-Hang that its client gives up.
+go away, 0 for never. Prints `listening PORT`, `peer ADDRESS` for each connection that calls Unary, and
+`cancelled TOKEN` for each call of Hang that its client gives up.
 """
 
 import sys
@@ -15,9 +15,13 @@ import grpc
 
 CALLS = 100
 everybody = threading.Barrier(CALLS)
+peers = set()
 
 
 def unary(request, context):
+    if context.peer() not in peers:
+        peers.add(context.peer())
+        print("peer", context.peer(), flush=True)
     context.send_initial_metadata((("x-initial", "yes"),))
     context.set_trailing_metadata((("x-trailing-bin", b"\0\xff"),))
     return request

@@ -78,7 +78,7 @@ def bidirectional():
 def long_conversation():
     requests = queue.Queue()
     answers = method("stream_stream", "Chat")(iter(requests.get, None), timeout=80)
-    for number in range(5000):
+    for number in range(2000):
         requests.put(b"%d" % number)
         expect(next(answers), b"<%d>" % number)
         if number == 100:

@@ -1,3 +1,5 @@
+import HTTPSemantics
+import NIOHPACK
 import NIOHTTP2
 import Testing
 import TunnelWire
@@ -159,5 +161,46 @@ struct HTTP2StreamMachineTests {
         #expect(machine.receivedData(bytes: 0, endStream: true) == .forward(ends: true))
         var atOnce = HTTP2StreamMachine(isHead: isHead)
         #expect(atOnce.receivedHead(status: status, endStream: true) == .final(ends: true))
+    }
+}
+
+@Suite("Heads of HTTP/2")
+struct HTTP2HeadTests {
+    private func block(_ fields: HTTPFields, host: String = "a.test") -> HPACKHeaders? {
+        let head = RequestHead(
+            method: "GET",
+            scheme: "https",
+            authority: "visitor.test",
+            path: "/",
+            fields: fields
+        )
+        return HTTP2RequestHead.block(head, host: host, scheme: "http", framing: .chunked)
+    }
+
+    /// Visitors share the table that a connection's fields are kept in.
+    @Test func secretsStayOutOfTheTable() throws {
+        let block = try #require(self.block(["Authorization": "x", "COOKIE": "y", "Accept": "z"]))
+        let fields = block.map { ($0.name, "\($0.indexable)") }
+        #expect(fields.map(\.0) == block.map(\.name))
+        let never = fields.filter { $0.1 == "\(HPACKIndexing.neverIndexed)" }.map(\.0)
+        #expect(never == ["authorization", "cookie"])
+    }
+
+    @Test(arguments: ["gzip", "trailers;q=1", "trailers, gzip", ""])
+    func onlyTrailersOfTE(_ value: String) throws {
+        #expect(try #require(self.block(["TE": value])).contains(name: "te") == false)
+        #expect(try #require(self.block(["TE": "Trailers"])).first(name: "te") == "trailers")
+    }
+
+    @Test(arguments: ["", "a b", "a\r\nb", "a\u{7F}"])
+    func authoritiesThatAreNone(_ host: String) { #expect(self.block([:], host: host) == nil) }
+
+    @Test func oneLengthOfAnAnswerIsLeft() throws {
+        let twice = HPACKHeaders([
+            (":status", "200"), ("content-length", "3"), ("content-length", "3"),
+        ])
+        #expect(try HTTP2AnswerBlock.read(twice).get().fields == ["content-length": "3"])
+        let none = HPACKHeaders([(":status", "204"), ("content-length", "0")])
+        #expect(try HTTP2AnswerBlock.read(none).get().fields.isEmpty)
     }
 }
