@@ -107,6 +107,41 @@ struct NghttpdTests {
         #expect(try await bench.use { $0.liveConnections } <= 2, "100 streams each")
     }
 
+    /// nginx sends its connections away with GOAWAY after ten requests.
+    @Test func nginxThatSendsConnectionsAway() async throws {
+        let authority = try TestAuthority.shared()
+        let nginx = try #require(
+            try Nginx.start(authority: authority),
+            "deploy/test installs nginx"
+        )
+        defer { nginx.stop() }
+        let bench = try await Bench()
+        var options = OriginOptions()
+        options.http2Origin = true
+        options.caPool = authority.certificatePath
+        options.originServerName = "localhost"
+        let target = OriginTarget(
+            service: .unixTLS(path: nginx.secureSocketPath),
+            options: options
+        )
+        var attempt = 0
+        while nginx.process.isRunning {
+            attempt += 1
+            if try await bench.exchange("/small?\(attempt)", to: target).reset == nil { break }
+        }
+        for batch in 0..<8 {
+            let paths = (0..<8).map { "/small?\(batch).\($0)" }
+            for path in paths { try await bench.open(path, to: target) }
+            for path in paths {
+                let seen = try await bench.wait(path) { $0.isRecorded }
+                #expect(seen.text == "small" && seen.reset == nil, "\(path) \(seen)")
+            }
+        }
+        // Not a word of HTTP/1.1's.
+        let answer = try await bench.exchange("/echo", to: target)
+        #expect(answer.text == "GET app.example.com " && answer.head?.reason == "")
+    }
+
     /// nginx before 1.25.1 cannot tell HTTP/2 from HTTP/1.1 in the clear: this one speaks HTTP/1.1.
     @Test func nginxWithoutHTTP2() async throws {
         let nginx = try #require(try Nginx.start(), "deploy/test installs nginx")
