@@ -267,7 +267,8 @@ extension OriginConnection {
         case .bodyEnd: exchange.receivedAnswerEnd(trailers: nil)
         // The upload goes on over the half that is open.
         case .nothing: break
-        case .noAnswer, .partialHead, .truncated, .unprocessed, .reset: self.lose(ending)
+        case .noAnswer, .partialHead, .truncated, .unprocessed, .needsHTTP1, .reset:
+            self.lose(ending)
         }
     }
 

@@ -15,6 +15,8 @@ enum AnswerEnding: Equatable {
     /// The origin says that it did nothing with the request: REFUSED_STREAM, or a GOAWAY that leaves the
     /// stream out. It may be sent again whatever its method (RFC 9113 §8.7).
     case unprocessed
+    /// The origin did nothing either, and wants the request in HTTP/1.1 (RFC 9113 §7).
+    case needsHTTP1
     /// The origin gave the exchange up by RST_STREAM; the code is what the tunnel's peer is told when
     /// no answer had begun.
     case reset(ResetCode)

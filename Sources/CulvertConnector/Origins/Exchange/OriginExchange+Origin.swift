@@ -189,6 +189,9 @@ extension OriginExchange {
     func lostConnection(_ ending: AnswerEnding) {
         let detail = self.connection?.failureDetail
         self.connection = nil
+        if ending == .needsHTTP1 {
+            self.dispatcher.pool(for: self.target, host: self.hostHeader).http2?.requireHTTP1()
+        }
         switch self.machine.lost(ending) {
         case .repeatRequest: self.acquire(fresh: true)
         case .discardUpload:
@@ -200,6 +203,7 @@ extension OriginExchange {
                 case .noAnswer: "the origin closed the connection without an answer"
                 case .partialHead: "the origin broke off within the head of its answer"
                 case .truncated, .bodyEnd, .nothing: "the origin broke off within its answer"
+                case .needsHTTP1: "the origin wants the request in HTTP/1.1"
                 case .unprocessed: "the origin did not process the request"
                 case .reset: "the origin reset the stream"
                 }

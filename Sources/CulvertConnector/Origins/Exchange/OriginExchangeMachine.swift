@@ -265,7 +265,7 @@ struct OriginExchangeMachine: ~Copyable {
         case .awaited:
             self.link = .gone
             switch ending {
-            case .unprocessed: return .fail(.refused)
+            case .unprocessed, .needsHTTP1: return .fail(.refused)
             case .reset(let code): return .fail(code)
             // It took the request: who repeats it may have it done twice.
             case .nothing, .bodyEnd, .noAnswer, .partialHead, .truncated: return .fail(.truncated)
@@ -276,7 +276,7 @@ struct OriginExchangeMachine: ~Copyable {
     private func mayRepeat(after ending: AnswerEnding) -> Bool {
         guard !self.isRepeated, !self.wroteBody else { return false }
         switch ending {
-        case .unprocessed: return true
+        case .unprocessed, .needsHTTP1: return true
         case .noAnswer: return self.isReused && self.traits.isIdempotent
         case .nothing, .bodyEnd, .partialHead, .truncated, .reset: return false
         }

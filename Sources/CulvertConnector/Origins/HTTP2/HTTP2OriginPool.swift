@@ -20,6 +20,8 @@ final class HTTP2OriginPool {
     private var dials = 0
     /// The latest connection was one of HTTP/1.1.
     private var speaksHTTP1 = false
+    /// The origin has said that it wants HTTP/1.1, though it agreed to HTTP/2.
+    private var requiresHTTP1 = false
 
     init(_ pool: OriginPool) { self.pool = pool }
 
@@ -35,7 +37,7 @@ extension HTTP2OriginPool {
     /// A stream of a connection that has room, or an idle connection of HTTP/1.1 if the origin speaks
     /// that; nil when there is neither.
     func take(now: NIODeadline) -> (any OriginLink)? {
-        if let connection = self.connections.first(where: \.hasRoom) {
+        if !self.requiresHTTP1, let connection = self.connections.first(where: \.hasRoom) {
             return connection.openStream()
         }
         return self.speaksHTTP1 ? self.pool.takeIdle(now: now) : nil
@@ -53,6 +55,12 @@ extension HTTP2OriginPool {
         self.waiting.removeAll { $0 === wait }
     }
 
+    /// Speaks HTTP/1.1 from now on, for as long as the pool has a connection.
+    func requireHTTP1() {
+        self.requiresHTTP1 = true
+        self.speaksHTTP1 = true
+    }
+
     private func dialMore() {
         let wanted = self.speaksHTTP1 ? self.waiting.count : min(1, self.waiting.count)
         while self.dials < wanted,
@@ -60,7 +68,8 @@ extension HTTP2OriginPool {
         {
             self.dials += 1
             let isTLS = self.pool.target.service.isTLS
-            self.pool.dial(for: self, offersHTTP2: isTLS || !self.speaksHTTP1)
+            let offersHTTP2 = !self.requiresHTTP1 && (isTLS || !self.speaksHTTP1)
+            self.pool.dial(for: self, offersHTTP2: offersHTTP2)
         }
         guard self.dials == 0 else { return }
         // At the limit, so that only the end of other streams helps.
@@ -69,7 +78,7 @@ extension HTTP2OriginPool {
     }
 
     private func serve(_ connection: HTTP2OriginConnection) {
-        while connection.hasRoom, let wait = self.waiting.popFirst() {
+        while !self.requiresHTTP1, connection.hasRoom, let wait = self.waiting.popFirst() {
             let isReused = connection.isUsed
             wait.end()?.received(connection.openStream(), isReused: isReused)
         }
@@ -110,7 +119,7 @@ extension HTTP2OriginPool: OriginDialOwner {
             self.pool.dialEnded()
             return self.fail(OriginFailure(.originUnreachable, "closed by the origin at once"))
         }
-        self.speaksHTTP1 = false
+        self.speaksHTTP1 = self.requiresHTTP1
         self.connections.append(connection)
         self.serve(connection)
         self.dialMore()

@@ -77,6 +77,7 @@ struct HTTP2StreamMachine {
         // NO_ERROR most of the time: the rest of the upload is not wanted (RFC 9113 §8.1).
         case .ended: .nothing
         case .awaited where code == .refusedStream: .unprocessed
+        case .awaited where code == .http11Required: .needsHTTP1
         case .awaited where code == .enhanceYourCalm: .reset(.overLimit)
         case .awaited: .reset(.truncated)
         case .running, .bodiless: .truncated

@@ -7,7 +7,8 @@ import NIOPosix
 
 /// An HTTP/2 server on loopback that does frame by frame what a test's closure says.
 ///
-/// It sends its SETTINGS first and acknowledges the client's; everything else is the script's.
+/// It answers the preface with its SETTINGS and acknowledges the client's; everything else is the script's.
+/// A request of HTTP/1.1 is answered with `plain`.
 final class FrameOrigin: Sendable {
     struct Frame: Sendable, Equatable {
         enum Kind: UInt8 {
@@ -55,14 +56,7 @@ final class FrameOrigin: Sendable {
 
         func send(_ frames: [Frame]) {
             var bytes = ByteBuffer()
-            for frame in frames {
-                bytes.writeInteger(UInt8(frame.payload.count >> 16))
-                bytes.writeInteger(UInt16(truncatingIfNeeded: frame.payload.count))
-                bytes.writeInteger(frame.kind.rawValue)
-                bytes.writeInteger(frame.flags)
-                bytes.writeInteger(UInt32(frame.stream))
-                bytes.writeBytes(frame.payload)
-            }
+            for frame in frames { frame.write(to: &bytes) }
             self.channel.writeAndFlush(bytes, promise: nil)
         }
 
@@ -164,17 +158,24 @@ final class FrameOrigin: Sendable {
             self.box = box
         }
 
-        func channelActive(context: ChannelHandlerContext) {
-            self.peer.send(.settings(self.settings))
-        }
-
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             self.peer.input.writeImmutableBuffer(self.unwrapInboundIn(data))
             if !self.peer.hasPreface {
-                guard self.peer.input.readBytes(length: 24) != nil else { return }
+                guard self.peer.input.readableBytes >= 24 else { return }
+                guard self.peer.input.readableBytesView.starts(with: "PRI ".utf8) else {
+                    return self.answerHTTP1()
+                }
+                self.peer.input.moveReaderIndex(forwardBy: 24)
                 self.peer.hasPreface = true
+                self.peer.send(.settings(self.settings))
             }
             while let frame = self.next() { self.take(frame) }
+        }
+
+        private func answerHTTP1() {
+            self.peer.input.clear()
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain"
+            self.peer.channel.writeAndFlush(ByteBuffer(string: answer), promise: nil)
         }
 
         private func next() -> Frame? {
@@ -234,6 +235,15 @@ final class FrameOrigin: Sendable {
 }
 
 extension FrameOrigin.Frame {
+    func write(to bytes: inout ByteBuffer) {
+        bytes.writeInteger(UInt8(self.payload.count >> 16))
+        bytes.writeInteger(UInt16(truncatingIfNeeded: self.payload.count))
+        bytes.writeInteger(self.kind.rawValue)
+        bytes.writeInteger(self.flags)
+        bytes.writeInteger(UInt32(self.stream))
+        bytes.writeBytes(self.payload)
+    }
+
     static func settings(_ pairs: [(UInt16, UInt32)]) -> Self {
         var payload: [UInt8] = []
         for (name, value) in pairs {

@@ -284,6 +284,26 @@ struct HTTP2PoolTests {
         #expect(origin.counters.received[1]?.hasPrefix("GET /ws HTTP/1.1\r\n") == true)
     }
 
+    /// RFC 9113 §7, HTTP_1_1_REQUIRED: what asks for a client's certificate or for Windows' login does so.
+    @Test func anOriginThatWantsHTTP1IsGivenIt() async throws {
+        let bench = try await Bench()
+        let origin = try await FrameOrigin.start { peer, frame in
+            if frame.kind == .headers { peer.send(.reset(frame.stream, 13)) }
+        }
+        defer { origin.stop() }
+        let target = origin.target()
+        let seen = try await bench.exchange("/1", to: target, method: "POST")
+        #expect(seen.text == "plain" && seen.reset == nil)
+        #expect(try await bench.exchange("/2", to: target).text == "plain")
+        #expect(origin.seen.accepted == 2 && origin.seen.heads.count == 1)
+        // One with a body is for the edge to repeat.
+        let other = origin.target()
+        let parts: [StreamPart] = [.text("x"), .end]
+        let body = try await bench.exchange("/3", to: other, method: "POST", then: parts)
+        #expect(body.reset == .refused)
+        #expect(try await bench.exchange("/4", to: other).text == "plain")
+    }
+
     @Test func withoutALPNItIsHTTP1() async throws {
         let bench = try await Bench()
         let authority = try TestAuthority.shared()
