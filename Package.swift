@@ -74,6 +74,7 @@ let package = Package(
     ],
     targets: [
         house("HTTPSemantics"),
+        house("HTTP2Wire", ["HTTPSemantics", hpack, nio("NIOCore")]),
         house("TunnelWire", ["HTTPSemantics", nio("NIOCore")]),
         house("WebSocketWire", [crypto, nio("NIOCore")]),
         house("TunnelSession", ["TunnelWire", deque, nio("NIOCore")]),
@@ -114,8 +115,10 @@ let package = Package(
         house(
             "CulvertConnector",
             [
-                "CLinux", "ConfigurationFile", "HTTPSemantics", "TunnelLink", "TunnelSession",
-                "TunnelTransport", "TunnelWire", "WebSocketWire", crypto, deque, logging, tls,
+                "CLinux", "ConfigurationFile", "HTTP2Wire", "HTTPSemantics", "TunnelLink",
+                "TunnelSession",
+                "TunnelTransport", "TunnelWire", "WebSocketWire", crypto, deque, hpack, http2,
+                logging, tls,
                 nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
             ]
         ),
@@ -130,7 +133,7 @@ let package = Package(
             "CulvertEdge",
             [
                 "CLinux", "ConfigurationFile", "ControlAPI", "ControlServer", "CulvertControl",
-                "HTTPSemantics",
+                "HTTP2Wire", "HTTPSemantics",
                 "StatusServer", "TunnelLink", "TunnelSession", "TunnelTransport", "TunnelWire",
                 asn1, certificates,
                 crypto, deque, hpack, http2,
@@ -154,6 +157,7 @@ let package = Package(
 
         tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("HTTP2WireTests", ["HTTP2Wire", nio("NIOCore"), nio("NIOEmbedded")]),
         tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
         tests("WebSocketWireTests", ["WebSocketWire", nio("NIOCore")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),
@@ -195,7 +199,8 @@ let package = Package(
             [
                 "ConfigurationFile", "CulvertConnector", "HTTPSemantics", "TunnelLink",
                 "TunnelWire", "WebSocketWire",
-                crypto, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix"),
+                crypto, hpack, http2, tls, nio("NIOConcurrencyHelpers"), nio("NIOCore"),
+                nio("NIOPosix"),
             ]
         ),
         tests(

@@ -17,7 +17,7 @@ extension VisitorConfiguration {
         self.limits.http2ConnectionWindowBytes = limits.http2ConnectionWindowBytes
         self.limits.http2ResetsPer30Seconds = limits.http2Resets
         self.limits.http2Continuations = limits.http2ContinuationFrames
-        self.limits.http2ControlFramesPer30Seconds = limits.http2ControlFrames
+        self.limits.http2ControlFramesPerSecond = limits.http2ControlFrames
         self.limits.http2EmptyDataFrames = limits.http2EmptyDataFrames
         self.timeouts.header = TimeAmount(limits.headerTimeout)
         self.timeouts.bodyIdle = TimeAmount(limits.bodyIdleTimeout)

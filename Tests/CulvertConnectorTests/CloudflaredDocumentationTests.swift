@@ -177,12 +177,14 @@ import Testing
             credentials-file: /root/.cloudflared/6ff42ae2-765d-4adf-8112-31c55c1551ef.json
             no-tls-verify: true
             proxy-connect-timeout: 7s
+            http2-origin: true
             """
         let configuration = try parseConfiguration(text)
         let rule = configuration.ingress.match(host: "any.test", path: "/x").rule
         #expect(rule.service.description == "http://localhost:8000")
         #expect(rule.originRequest.noTLSVerify)
         #expect(rule.originRequest.connectTimeout == .seconds(7))
+        #expect(rule.originRequest.http2Origin)
     }
 
     @Test(arguments: [
@@ -257,9 +259,9 @@ import Testing
         #expect(
             Set(configuration.notices.map(\.key)) == [
                 "originRequest.proxyAddress", "originRequest.proxyPort",
-                "originRequest.http2Origin",
             ]
         )
+        #expect(configuration.ingress.rules[0].originRequest.http2Origin)
     }
 
     @Test(arguments: [

@@ -63,6 +63,7 @@ func configurationProblems(_ text: String) -> [String] {
               caPool: /etc/ca.pem
               noTLSVerify: true
               disableChunkedEncoding: true
+              http2Origin: true
             ingress:
               - service: http://localhost:3000
             """
@@ -88,6 +89,7 @@ func configurationProblems(_ text: String) -> [String] {
         origin.caPool = "/etc/ca.pem"
         origin.noTLSVerify = true
         origin.disableChunkedEncoding = true
+        origin.http2Origin = true
         #expect(configuration.originRequest == origin)
         #expect(configuration.ingress.rules[0].originRequest == origin)
         #expect(configuration.notices == [])
@@ -338,7 +340,7 @@ private let legacyKeys: Set<String> = [
     "proxy-tls-timeout", "proxy-tcp-keepalive", "proxy-no-happy-eyeballs",
     "proxy-keepalive-connections", "proxy-keepalive-timeout", "http-host-header",
     "origin-server-name", "match-sni-to-host", "origin-ca-pool", "no-tls-verify",
-    "no-chunked-encoding", "socks5",
+    "no-chunked-encoding", "http2-origin", "socks5",
 ]
 
 /// Orders `c.yml:LINE:COLUMN: …` by place.

@@ -4,9 +4,13 @@ import Testing
 extension SystemTests {
     /// Origins that are asked whether they are well.
     @Suite struct Health {
-        private static func check(_ port: Int, _ keys: String) -> String {
+        private static func check(
+            _ port: Int,
+            _ keys: String,
+            _ options: String = ""
+        ) -> String {
             "{service: 'http://127.0.0.1:\(port)', hostname: \(Deployment.host), originRequest: "
-                + "{healthCheck: {path: /status/204, interval: 100ms\(keys)}}}"
+                + "{healthCheck: {path: /status/204, interval: 100ms\(keys)}\(options)}}"
         }
 
         /// A number of a connector's metrics, by what stands before it.
@@ -82,7 +86,10 @@ extension SystemTests {
             let first = try deployment.startConnector(
                 ingress: [Self.check(one.port, ", unhealthyThreshold: 1, healthyThreshold: 1")]
             )
-            let second = try deployment.startConnector(ingress: [Self.check(two.port, "")])
+            // Who may visit concerns no check.
+            let second = try deployment.startConnector(
+                ingress: [Self.check(two.port, "", ", cidrAllow: [127.0.0.0/8]")]
+            )
             func names() throws -> Set<String> {
                 var names: Set<String> = []
                 for _ in 0..<12 {

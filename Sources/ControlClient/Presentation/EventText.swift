@@ -1,5 +1,5 @@
-package import ControlAPI
 internal import ConfigurationFile
+package import ControlAPI
 
 /// What happens to a tunnel, for people to watch.
 package enum EventText {

@@ -10,7 +10,7 @@ enum CloudflaredKeys {
     }()
 
     private static let groups: [(reason: String, keys: [String])] = [
-        ("Culvert always uses WebSocket over TLS on port 443", ["protocol", "http2-origin"]),
+        ("Culvert always uses WebSocket over TLS on port 443", ["protocol"]),
         ("Culvert does not update itself", ["no-autoupdate", "autoupdate-freq", "is-autoupdated"]),
         ("Culvert never gives up connecting", ["retries", "max-edge-addr-retries"]),
         (

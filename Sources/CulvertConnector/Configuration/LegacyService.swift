@@ -64,6 +64,7 @@ struct LegacyService {
         self.root.read("origin-ca-pool", into: &origin.caPool) { $0.filePath() }
         self.root.read("no-tls-verify", into: &origin.noTLSVerify) { $0.bool() }
         self.root.read("no-chunked-encoding", into: &origin.disableChunkedEncoding) { $0.bool() }
+        self.root.read("http2-origin", into: &origin.http2Origin) { $0.bool() }
         self.root.read("socks5", into: &origin.proxyType) { value in
             value.bool().map { $0 ? .socks : .none }
         }

@@ -63,6 +63,8 @@ final class HTTPProbe: HealthProbe {
         var options = self.target.options
         // None is kept: that an old connection works says little of new ones.
         options.keepAliveConnections = 0
+        // Who may visit is no question for this one.
+        options.access = VisitorAccess()
         let origin = OriginTarget(service: self.target.service, options: options)
         dispatcher.begin(stream, head: self.head, target: origin)
         stream.delegate?.received(.end, on: stream)

@@ -29,6 +29,9 @@ package struct OriginOptions: Hashable, Sendable {
     /// Never send `Transfer-Encoding: chunked`: a body of unknown length is collected, up to
     /// `OriginLimits.collectedBodyBytes`, and sent with its length.
     package var disableChunkedEncoding = false
+    /// Speak HTTP/2 if the origin does: over TLS as ALPN agrees, in the clear by prior knowledge (h2c),
+    /// where cloudflared speaks HTTP/1.1. Upgrades (WebSocket) go over connections of HTTP/1.1.
+    package var http2Origin = false
     /// Where the `bastion` and `socks-proxy` services may connect to. Empty: a bastion anywhere, a
     /// SOCKS proxy nowhere, as in cloudflared.
     package var ipRules: [IPRule] = []
@@ -70,4 +73,20 @@ enum OriginLimits {
     /// fewer than `writeLowWaterBytes` are left.
     static let writeHighWaterBytes = 64 * 1024
     static let writeLowWaterBytes = 16 * 1024
+    /// HTTP/2 streams at a time on one connection; fewer where the origin's SETTINGS say so.
+    static let http2Streams = 100
+    /// HTTP/2 connections to one origin from one event loop, without those that the origin has told to
+    /// go away. Beyond it a request waits for a stream to end, for as long as `connectTimeout`, then:
+    /// `ResetCode.overLimit`.
+    static let http2Connections = 32
+    /// What an origin may send on one HTTP/2 stream beyond what the tunnel has taken.
+    static let http2StreamWindowBytes = 256 * 1024
+    /// What it may send on all of a connection's before they are read; a stalled stream takes none
+    /// of it.
+    static let http2ConnectionWindowBytes = 1024 * 1024
+    /// PING, SETTINGS and the like, and RST_STREAM, in one second each; past it the connection ends. gRPC
+    /// measures its path with a PING in every round trip.
+    static let http2FramesPerSecond = 5_000
+    /// WINDOW_UPDATE frames beyond four for each frame that was sent; past it the connection ends.
+    static let http2WindowUpdates = 10_000
 }

@@ -1,13 +1,14 @@
 /// What answers the requests of an ingress rule. `ws` and `wss` origins are `http` and `https` ones:
 /// a WebSocket begins as an HTTP request.
 package enum OriginService: Hashable, Sendable {
-    /// HTTP/1.1 over TCP. `host` is a name or an address literal without brackets.
+    /// HTTP over TCP: 1.1, or 2 with `http2Origin`. `host` is a name or an address literal without
+    /// brackets.
     case http(host: String, port: Int)
-    /// HTTP/1.1 over TLS over TCP.
+    /// The same over TLS over TCP.
     case https(host: String, port: Int)
-    /// HTTP/1.1 over a Unix domain socket.
+    /// The same over a Unix domain socket.
     case unix(path: String)
-    /// HTTP/1.1 over TLS over a Unix domain socket.
+    /// The same over TLS over a Unix domain socket.
     case unixTLS(path: String)
     /// An empty answer with this status, 200...999, made by the connector itself.
     case httpStatus(UInt16)

@@ -26,6 +26,13 @@ package final class OriginTarget: Sendable {
         self.name = service.description
     }
 
+    /// Whether bodies of unknown length are collected: `disableChunkedEncoding`, unless the origin is
+    /// spoken to in HTTP/2 by prior knowledge, where there are no chunks.
+    var collectsBodies: Bool {
+        let isHTTP2 = self.options.http2Origin && !self.service.isTLS
+        return self.options.disableChunkedEncoding && !isHTTP2
+    }
+
     /// The SNI and the name the certificate must carry; nil without TLS, and for an address, which
     /// SNI cannot name (RFC 6066 §3) and the certificate must then list. `host` is the request's
     /// `Host`, with or without a port.

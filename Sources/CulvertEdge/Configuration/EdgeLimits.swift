@@ -39,7 +39,7 @@ package struct EdgeLimits: Sendable, Equatable {
     package var http2Resets = 200
     /// CONTINUATION frames of one header; 5, beyond it the connection ends.
     package var http2ContinuationFrames = 5
-    /// SETTINGS, PING and PRIORITY frames in 30 s; 200, beyond it the connection ends.
+    /// SETTINGS, PING and PRIORITY frames in one second; 200, beyond it the connection ends.
     package var http2ControlFrames = 200
     /// Empty DATA frames in a row; 10, beyond it the connection ends.
     package var http2EmptyDataFrames = 10

@@ -53,8 +53,9 @@ package struct VisitorLimits: Sendable {
     package var http2ResetsPer30Seconds = 200
     /// CONTINUATION frames of one header block. Default 5; beyond it ENHANCE_YOUR_CALM.
     package var http2Continuations = 5
-    /// SETTINGS, PING and PRIORITY frames in 30 s. Default 200; beyond it ENHANCE_YOUR_CALM.
-    package var http2ControlFramesPer30Seconds = 200
+    /// SETTINGS, PING and PRIORITY frames in one second: gRPC's clients measure their path with a PING in
+    /// every round trip. Default 200; beyond it ENHANCE_YOUR_CALM.
+    package var http2ControlFramesPerSecond = 200
     /// Empty DATA frames in a row. Default 10; beyond it ENHANCE_YOUR_CALM.
     package var http2EmptyDataFrames = 10
     /// WINDOW_UPDATE frames beyond four per DATA frame sent. Default 1,000; beyond it

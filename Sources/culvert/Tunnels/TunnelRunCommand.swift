@@ -16,7 +16,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
 
             Where requests go is in the configuration file, or --url says it for a single service. The \
             file is described in conf/config.yml; one of cloudflared's works with `edge:` added, or \
-            with credentials that say where the edge is.
+            with credentials that say where the edge is. Without either the edge says where requests go             (`culvert tunnel config edit`), whoever runs it: give rules here where that is not wanted. What             it says is kept, to start with while the edge is away.
 
             The file is read again at SIGHUP, and when it changes: the rules change at once, nothing under \
             way is cut, and a file with a mistake is reported and changes nothing. \
@@ -27,6 +27,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
               culvert tunnel run demo --url http://localhost:3000
               culvert tunnel run --config /etc/culvert/config.yml
               CULVERT_TOKEN=cvt_… culvert tunnel run --url http://localhost:3000
+              CULVERT_TOKEN=cvt_… culvert tunnel run          with the rules that the edge has
             """
     )
 

@@ -87,6 +87,41 @@ struct MachineTests {
         #expect(begun.lost(.partialHead) == .fail(.truncated))
     }
 
+    @Test func whatWasNotProcessedIsRepeatedWhateverItsMethod() {
+        var machine = self.machine("POST")
+        #expect(machine.settle(before: .batchEnd) == .acquire)
+        machine.attached(isReused: false, holdsBody: false)
+        #expect(machine.lost(.unprocessed) == .repeatRequest)
+        // What comes meanwhile waits for the next connection.
+        #expect(machine.receivedData(1) == .hold)
+        machine.attached(isReused: false, holdsBody: true)
+        // With a body written, it is for the edge, which may have kept that.
+        #expect(machine.lost(.unprocessed) == .fail(.refused))
+
+        var again = self.machine("POST")
+        #expect(again.settle(before: .batchEnd) == .acquire)
+        again.attached(isReused: false, holdsBody: false)
+        #expect(again.lost(.unprocessed) == .repeatRequest)
+        again.attached(isReused: false, holdsBody: false)
+        #expect(again.lost(.unprocessed) == .fail(.refused))
+    }
+
+    @Test func aResetIsNotRepeated() {
+        var machine = self.machine("GET")
+        #expect(machine.settle(before: .end) == .acquire)
+        #expect(machine.receivedEnd() == .nothing)
+        machine.attached(isReused: true, holdsBody: false)
+        #expect(machine.lost(.reset(.overLimit)) == .fail(.overLimit))
+
+        var running = self.machine("GET")
+        #expect(running.settle(before: .end) == .acquire)
+        #expect(running.receivedEnd() == .nothing)
+        running.attached(isReused: true, holdsBody: false)
+        let head = running.receivedAnswerHead(status: 200, isInterim: false)
+        #expect(head == .forward)
+        #expect(running.lost(.truncated) == .fail(.truncated))
+    }
+
     @Test func lossAfterTheAnswerDiscards() {
         var machine = self.machine("POST")
         #expect(machine.settle(before: .data) == .acquire)

@@ -13,16 +13,18 @@ final class Nginx: Sendable {
     let folder: String
     let process: Process
     var socketPath: String { self.folder + "/s" }
+    /// With TLS, HTTP/2 if that is agreed upon, and no more than ten requests on a connection.
+    var secureSocketPath: String { self.folder + "/t" }
 
     /// - Returns: nil where nginx is not installed.
-    static func start() throws -> Nginx? {
+    static func start(authority: TestAuthority? = nil) throws -> Nginx? {
         let paths = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]
         let manager = FileManager.default
         guard let path = paths.first(where: manager.isExecutableFile(atPath:)) else { return nil }
-        return try Nginx(executable: path)
+        return try Nginx(executable: path, authority)
     }
 
-    private init(executable: String) throws {
+    private init(executable: String, _ authority: TestAuthority?) throws {
         let folder = FileManager.default.temporaryDirectory.path + "/culvert-nginx-\(UUID())"
         self.folder = folder
         try FileManager.default.createDirectory(
@@ -32,6 +34,12 @@ final class Nginx: Sendable {
         try Data(repeating: 0x79, count: 5 << 20)
             .write(to: URL(fileURLWithPath: folder + "/www/big"))
         try Data("small".utf8).write(to: URL(fileURLWithPath: folder + "/www/small"))
+        let secure = authority.map { authority in
+            """
+            listen unix:\(folder)/t ssl http2; keepalive_requests 10;
+            ssl_certificate \(authority.certificatePath); ssl_certificate_key \(authority.keyPath);
+            """
+        }
         let configuration = """
             daemon off; master_process off; pid \(folder)/pid; error_log stderr crit;
             events {}
@@ -40,7 +48,7 @@ final class Nginx: Sendable {
               fastcgi_temp_path \(folder)/f; uwsgi_temp_path \(folder)/u;
               scgi_temp_path \(folder)/c;
               server {
-                listen unix:\(folder)/s; root \(folder)/www; client_max_body_size 1m;
+                listen unix:\(folder)/s; \(secure ?? "") root \(folder)/www; client_max_body_size 1m;
                 location /echo { return 200 "$request_method $http_host $content_length"; }
               }
             }

@@ -51,7 +51,7 @@ final class FullBacklog: Sendable {
 /// A certificate for `localhost` and `inner.test` that signs itself, made by `openssl`.
 struct TestAuthority: Sendable {
     let certificatePath: String
-    private let keyPath: String
+    let keyPath: String
 
     private static let made = Result { try Self.make("DNS:localhost,DNS:inner.test") }
 

@@ -230,6 +230,27 @@ struct HTTP2VisitorTests {
             try await server.log.first { $0.status == 408 }
         }
     }
+
+    /// What gRPC's watches do: the answer has begun, and the request stays open without a word.
+    @Test func aSilentRequestGoesOnOnceItIsAnswered() async throws {
+        try await self.run {
+            $0.timeouts.bodyIdle = .milliseconds(50)
+        } _: { server, client in
+            try await client.send(.request(1, "/echo", method: "POST", end: false))
+            try await client.frames.first { $0.type == RawFrame.headers && $0.stream == 1 }
+            try await client.send(.request(3, "/slow", method: "PUT", end: false))
+            try await server.log.first { $0.status == 408 }
+            let last = RawFrame(
+                type: RawFrame.data,
+                flags: 1,
+                stream: 1,
+                payload: Array("still".utf8)
+            )
+            try await client.send(last)
+            let echo = try await client.frames.first { $0.type == RawFrame.data && $0.stream == 1 }
+            #expect(echo.payload == Array("still".utf8))
+        }
+    }
 }
 
 /// What a hostile HTTP/2 client may try; each ends its stream or its connection.

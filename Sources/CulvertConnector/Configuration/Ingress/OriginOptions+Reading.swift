@@ -23,7 +23,7 @@ extension OriginOptions {
         mapping.read("caPool", into: &self.caPool) { $0.isWord("") ? nil : $0.filePath() }
         mapping.read("noTLSVerify", into: &self.noTLSVerify) { $0.bool() }
         mapping.read("disableChunkedEncoding", into: &self.disableChunkedEncoding) { $0.bool() }
-        Self.checkHTTP2(mapping.take("http2Origin"))
+        mapping.read("http2Origin", into: &self.http2Origin) { $0.bool() }
         mapping.read("bastionMode", into: &self.bastionMode) { $0.bool() }
         mapping.read("proxyType", into: &self.proxyType) { $0.proxyType() }
         mapping.read("ipRules", into: &self.ipRules) { $0.ipRules() }
@@ -32,11 +32,6 @@ extension OriginOptions {
         Self.checkAccess(mapping.take("access"))
         mapping.ignore(Self.inapplicable)
         mapping.finish()
-    }
-
-    private static func checkHTTP2(_ value: ConfigurationValue?) {
-        guard let value, value.bool() == true else { return }
-        value.notice("ignored: origins are spoken to in HTTP/1.1, HTTP/2 is due in a later version")
     }
 
     /// A required login that is dropped would open what was closed, so it is refused.

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 extension ClientBootstrap {
     /// What holds for every connection to an origin.
@@ -28,5 +29,18 @@ extension ClientBootstrap {
         return bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds)
             .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds)
+    }
+}
+
+extension Channel {
+    /// Closes from the TLS handler's place on: no `close_notify`, and no waiting for the origin's. On the
+    /// channel's event loop.
+    func closeAtOnce() {
+        let operations = self.pipeline.syncOperations
+        if let tls = try? operations.context(handlerType: NIOSSLClientHandler.self) {
+            tls.close(promise: nil)
+        } else {
+            self.close(promise: nil)
+        }
     }
 }

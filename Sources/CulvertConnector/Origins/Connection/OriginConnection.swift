@@ -1,13 +1,12 @@
 import HTTPSemantics
 import NIOCore
 import NIOSSL
-import NIOTLS
 
 /// One connection to an origin: the only handler behind TLS, re-armed for each exchange.
 ///
 /// It parses answers, writes requests, stops reading while its exchange asks for it, and knows
 /// whether it may be used again. Confined to its channel's event loop.
-final class OriginConnection: ChannelDuplexHandler {
+final class OriginConnection: ChannelDuplexHandler, OriginLink {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -17,6 +16,7 @@ final class OriginConnection: ChannelDuplexHandler {
     private weak var pool: OriginPool?
     /// The exchange under way; nil while idle and once it was given up.
     private var exchange: OriginExchange?
+    private var framing = RequestFraming.none
     private var isOpaque = false
     private var isPaused = false
     private var isReadHeld = false
@@ -25,7 +25,6 @@ final class OriginConnection: ChannelDuplexHandler {
     private var isBroken = false
     private var failure: (any Error)?
     private var scratch = ByteBuffer()
-    private var handshake: EventLoopPromise<Void>?
     /// When an idle connection is no longer to be used; the pool sets it.
     var expires: NIODeadline = .distantFuture
 
@@ -54,12 +53,6 @@ extension OriginConnection: Sendable {}
 // MARK: - For the dial
 
 extension OriginConnection {
-    /// Fulfils `promise` once TLS is established, or fails it with the reason why not.
-    func awaitHandshake(_ promise: EventLoopPromise<Void>) {
-        self.handshake = promise
-        if self.context?.channel.isActive != true { self.failHandshake() }
-    }
-
     /// Becomes one of the pool's.
     ///
     /// - Returns: false when it has been closed in the meantime.
@@ -73,9 +66,6 @@ extension OriginConnection {
 // MARK: - For the exchange
 
 extension OriginConnection {
-    /// Takes on an exchange and writes its head.
-    ///
-    /// - Returns: false when the head cannot be written as HTTP/1.1; nothing was written then.
     func begin(
         _ exchange: OriginExchange,
         head: RequestHead,
@@ -85,6 +75,7 @@ extension OriginConnection {
     ) -> Bool {
         assert(self.exchange == nil && self.isUsable)
         self.exchange = exchange
+        self.framing = framing
         self.parser.begin(isHeadRequest: traits.isHead)
         self.scratch.clear()
         guard
@@ -103,13 +94,14 @@ extension OriginConnection {
         return true
     }
 
-    func write(_ bytes: ByteBuffer) {
+    private func write(_ bytes: ByteBuffer) {
         guard let context else { return }
         context.write(self.wrapOutboundOut(bytes), promise: nil)
     }
 
-    /// Writes a piece of a body as one chunk (RFC 9112 §7.1).
-    func writeChunk(_ bytes: ByteBuffer) {
+    func writeBody(_ bytes: ByteBuffer) {
+        guard self.framing == .chunked else { return self.write(bytes) }
+        // One chunk (RFC 9112 §7.1).
         var line = ByteBuffer()
         RequestWriter.writeChunkLine(bytes.readableBytes, into: &line)
         self.write(line)
@@ -117,8 +109,8 @@ extension OriginConnection {
         self.write(Self.lineEnd)
     }
 
-    /// - Returns: false when the trailers cannot be written; nothing was written then.
-    func writeLastChunk(trailers: HTTPFields) -> Bool {
+    func endBody(trailers: HTTPFields) -> Bool {
+        guard self.framing == .chunked else { return true }
         var last = ByteBuffer()
         guard RequestWriter.writeLastChunk(trailers: trailers, into: &last) else { return false }
         self.write(last)
@@ -127,7 +119,6 @@ extension OriginConnection {
 
     func flush() { self.context?.flush() }
 
-    /// Reads no more from the socket until `resumeReading`; what was read is still delivered.
     func pauseReading() { self.isPaused = true }
 
     func resumeReading() {
@@ -138,15 +129,13 @@ extension OriginConnection {
         context.read()
     }
 
-    /// Ends our side: FIN (after `close_notify`), once what was written has gone.
+    /// FIN (after `close_notify`).
     func closeOutput() {
         self.closedOutput = true
         self.context?.close(mode: .output, promise: nil)
     }
 
-    /// The exchange is over: back to the pool, or closed when it cannot be used again.
-    ///
-    /// - Parameter now: the time, for the limit on idling.
+    /// Back to the pool, or closed when it cannot be used again.
     func release(now: NIODeadline) {
         self.exchange = nil
         self.resumeReading()
@@ -154,7 +143,7 @@ extension OriginConnection {
         self.close()
     }
 
-    /// Closes in order, with `close_notify` where TLS is spoken.
+    /// With `close_notify` where TLS is spoken.
     func close() {
         self.exchange = nil
         self.isBroken = true
@@ -162,19 +151,11 @@ extension OriginConnection {
         self.context?.close(promise: nil)
     }
 
-    /// Closes at once: the exchange was given up, and the origin shall see that it was.
     func abandon() {
         self.exchange = nil
         self.isBroken = true
         self.isPaused = false
-        guard let context else { return }
-        // From the TLS handler's place on: no close_notify, and no waiting for the origin's.
-        let pipeline = context.pipeline.syncOperations
-        if let tls = try? pipeline.context(handlerType: NIOSSLClientHandler.self) {
-            tls.close(promise: nil)
-        } else {
-            context.close(promise: nil)
-        }
+        self.context?.channel.closeAtOnce()
     }
 }
 
@@ -183,10 +164,7 @@ extension OriginConnection {
 extension OriginConnection {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-        self.failHandshake()
-    }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func read(context: ChannelHandlerContext) {
         if self.isPaused {
@@ -218,29 +196,17 @@ extension OriginConnection {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case TLSUserEvent.handshakeCompleted:
-            self.handshake?.succeed(())
-            self.handshake = nil
-        case ChannelEvent.inputClosed:
-            self.endedInput()
-        default: break
-        }
+        if case ChannelEvent.inputClosed = event { self.endedInput() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.failure = error
         self.isBroken = true
-        if let handshake {
-            self.handshake = nil
-            handshake.fail(error)
-        }
         if let tls = error as? NIOSSLError, tls == .uncleanShutdown { return }
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.failHandshake()
         // With our side closed before, the origin's orderly end is told by this event alone.
         if self.closedOutput, !self.isBroken { self.endedInput() }
         // Without an end of input before it, this is a reset or a failed write.
@@ -252,12 +218,6 @@ extension OriginConnection {
         }
         self.pool?.closed(self)
         self.pool = nil
-    }
-
-    private func failHandshake() {
-        guard let handshake else { return }
-        self.handshake = nil
-        handshake.fail(self.failure ?? ChannelError.eof)
     }
 }
 
@@ -302,18 +262,18 @@ extension OriginConnection {
             }
             return
         }
-        switch self.parser.finish(clean: !self.isBroken) {
+        let ending = self.parser.finish(clean: !self.isBroken)
+        switch ending {
         case .bodyEnd: exchange.receivedAnswerEnd(trailers: nil)
         // The upload goes on over the half that is open.
         case .nothing: break
-        case .noAnswer: self.lose(.noAnswer)
-        case .partialHead: self.lose(.partialHead)
-        case .truncated: self.lose(.truncated)
+        case .noAnswer, .partialHead, .truncated, .unprocessed, .needsHTTP1, .reset:
+            self.lose(ending)
         }
     }
 
     /// Gives the connection up and tells the exchange, which may begin anew elsewhere.
-    private func lose(_ ending: ResponseParser.Ending) {
+    private func lose(_ ending: AnswerEnding) {
         guard let exchange else { return }
         self.abandon()
         exchange.lostConnection(ending)

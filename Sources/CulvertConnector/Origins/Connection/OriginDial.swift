@@ -3,23 +3,42 @@ import NIOPosix
 import NIOSSL
 import TunnelWire
 
-/// Opens one connection for one exchange: name, TCP or Unix socket, TLS. Confined to its event loop.
-final class OriginDial {
+/// Who has a connection dialled.
+protocol OriginDialOwner: AnyObject {
+    func dialled(_ connection: OriginConnection)
+    /// Only for an owner that offered HTTP/2.
+    func dialled(_ connection: HTTP2OriginConnection)
+    func dialFailed(_ failure: OriginFailure)
+}
+
+extension OriginDialOwner {
+    /// Who did not offer HTTP/2 is given none.
+    func dialled(_ connection: HTTP2OriginConnection) {
+        assertionFailure("HTTP/2 was not offered")
+        connection.close()
+    }
+}
+
+/// Opens one connection for its owner: name, TCP or Unix socket, TLS, and for HTTP/2 the origin's
+/// SETTINGS. Confined to its event loop.
+final class OriginDial: OriginWait {
     private let pool: OriginPool
     /// Nil once it was told, or no longer wants to be.
-    private var exchange: OriginExchange?
+    private var owner: (any OriginDialOwner)?
+    private var offersHTTP2: Bool
     /// What is being connected: several when addresses race (RFC 8305).
     private var channels: [any Channel] = []
-    private var handshakeTimer: Scheduled<Void>?
+    private var stepTimer: Scheduled<Void>?
 
-    init(pool: OriginPool, exchange: OriginExchange) {
+    init(pool: OriginPool, owner: any OriginDialOwner, offersHTTP2: Bool) {
         self.pool = pool
-        self.exchange = exchange
+        self.owner = owner
+        self.offersHTTP2 = offersHTTP2
     }
 
-    /// Stops: nobody is told, and sockets that are being connected are closed.
+    /// Sockets that are being connected are closed, too.
     func cancel() {
-        self.exchange = nil
+        self.owner = nil
         let channels = self.channels
         self.channels.removeAll()
         for channel in channels { channel.close(promise: nil) }
@@ -27,8 +46,11 @@ final class OriginDial {
 
     func start(tls contexts: OriginTLSContexts?) {
         guard self.pool.target.service.isTLS, let contexts else { return self.connect(tls: nil) }
-        contexts.context(for: self.pool.target.options, on: self.pool.eventLoop)
-            .assumeIsolated()
+        contexts.context(
+            for: self.pool.target.options,
+            offersHTTP2: self.offersHTTP2,
+            on: self.pool.eventLoop
+        ).assumeIsolated()
             .whenComplete { result in
                 switch result {
                 case .success(let context): self.connect(tls: context)
@@ -39,7 +61,7 @@ final class OriginDial {
     }
 
     private func connect(tls: NIOSSLContext?) {
-        guard self.exchange != nil else { return self.pool.dialEnded() }
+        guard self.owner != nil else { return self.pool.dialEnded() }
         let bootstrap = self.bootstrap(tls: tls)
         let loop = self.pool.eventLoop
         let connecting: EventLoopFuture<any Channel>
@@ -88,59 +110,110 @@ final class OriginDial {
     /// Makes a channel an origin's connection. With racing addresses there are several; the losers
     /// are closed unused.
     private func configure(_ channel: any Channel, tls: NIOSSLContext?) throws {
-        guard self.exchange != nil else { throw CancellationError() }
+        guard self.owner != nil else { throw CancellationError() }
         self.channels.append(channel)
-        let pipeline = channel.pipeline.syncOperations
-        if let tls {
-            let name = self.pool.serverName
-            try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
+        guard let tls else {
+            // In the clear, HTTP/2 is spoken by prior knowledge (RFC 9113 §3.3).
+            return try Self.speak(self.offersHTTP2 ? "h2" : nil, on: channel)
         }
-        try pipeline.addHandler(OriginConnection())
+        let name = self.pool.serverName
+        try channel.pipeline.syncOperations.addHandlers(
+            NIOSSLClientHandler(context: tls, serverHostname: name),
+            OriginHandshake { channel, agreed in try Self.speak(agreed, on: channel) }
+        )
+    }
+
+    private static func speak(_ agreed: String?, on channel: any Channel) throws {
+        let pipeline = channel.pipeline.syncOperations
+        if agreed == "h2" {
+            try pipeline.addHTTP2Origin()
+        } else {
+            try pipeline.addHandler(OriginConnection())
+        }
     }
 
     private func connected(_ channel: any Channel, isTLS: Bool) {
         self.channels = [channel]
-        let pipeline = channel.pipeline.syncOperations
-        guard self.exchange != nil,
-            let connection = try? pipeline.handler(type: OriginConnection.self)
-        else {
+        guard self.owner != nil else {
             channel.close(promise: nil)
             self.channels.removeAll()
-            return self.exchange == nil
-                ? self.pool.dialEnded() : self.fail(.originUnreachable, "closed while connecting")
+            return self.pool.dialEnded()
         }
-        guard isTLS else { return self.succeed(connection) }
-        let handshake = self.pool.eventLoop.makePromise(of: Void.self)
-        let timeout = TimeAmount(self.pool.target.options.tlsTimeout)
-        let promise = handshake
-        self.handshakeTimer = self.pool.eventLoop.scheduleTask(in: timeout) {
-            promise.fail(ChannelError.connectTimeout(timeout))
+        guard isTLS else { return self.established(channel) }
+        let pipeline = channel.pipeline.syncOperations
+        // Not there any more: it is done already.
+        guard let handshake = try? pipeline.handler(type: OriginHandshake.self) else {
+            return self.established(channel)
         }
-        handshake.futureResult.assumeIsolated().whenComplete { result in
-            self.handshakeTimer?.cancel()
+        let promise = self.beginStep { result in
+            switch result {
+            case .success: self.established(channel)
+            case .failure(let error):
+                channel.closeAtOnce()
+                self.failStep("TLS", error, late: "no TLS handshake")
+            }
+        }
+        handshake.wait(promise)
+    }
+
+    /// What speaks the agreed protocol is in place.
+    private func established(_ channel: any Channel) {
+        let pipeline = channel.pipeline.syncOperations
+        if let connection = try? pipeline.handler(type: OriginConnection.self) {
+            return self.succeed(connection)
+        }
+        guard let connection = try? pipeline.handler(type: HTTP2OriginConnection.self) else {
+            channel.close(promise: nil)
+            return self.fail(.originUnreachable, "closed while connecting")
+        }
+        let promise = self.beginStep { result in
             switch result {
             case .success: self.succeed(connection)
             case .failure(let error):
-                connection.abandon()
-                self.failHandshake(error)
+                channel.closeAtOnce()
+                self.failHTTP2(error)
             }
         }
-        connection.awaitHandshake(handshake)
+        connection.awaitSettings(promise)
+    }
+
+    /// A step of the dial that may take `tlsTimeout`.
+    private func beginStep(
+        _ end: @escaping (Result<Void, any Error>) -> Void
+    ) -> EventLoopPromise<Void> {
+        let promise = self.pool.eventLoop.makePromise(of: Void.self)
+        let timeout = TimeAmount(self.pool.target.options.tlsTimeout)
+        self.stepTimer = self.pool.eventLoop.scheduleTask(in: timeout) {
+            promise.fail(ChannelError.connectTimeout(timeout))
+        }
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            self.stepTimer?.cancel()
+            end(result)
+        }
+        return promise
     }
 
     private func succeed(_ connection: OriginConnection) {
         self.channels.removeAll()
-        guard let exchange else {
+        guard let owner else {
             connection.abandon()
             return self.pool.dialEnded()
         }
-        self.exchange = nil
         guard connection.join(self.pool) else {
-            self.pool.dialEnded()
-            let failure = OriginFailure(.originUnreachable, "closed by the origin at once")
-            return exchange.dialFailed(failure)
+            return self.fail(.originUnreachable, "closed by the origin at once")
         }
-        exchange.dialled(connection)
+        self.owner = nil
+        owner.dialled(connection)
+    }
+
+    private func succeed(_ connection: HTTP2OriginConnection) {
+        self.channels.removeAll()
+        guard let owner else {
+            connection.close()
+            return self.pool.dialEnded()
+        }
+        self.owner = nil
+        owner.dialled(connection)
     }
 
     private func failConnect(_ error: any Error) {
@@ -151,20 +224,32 @@ final class OriginDial {
         self.fail(isTimeout ? .originTimeout : .originUnreachable, "connect: \(error)")
     }
 
-    private func failHandshake(_ error: any Error) {
+    /// In the clear, an origin that answers HTTP/2's preface with something else, or hangs up, is dialled
+    /// again for HTTP/1.1: no request has been sent. One that is silent is not: it may just be slow.
+    private func failHTTP2(_ error: any Error) {
+        let isSilent = if case .connectTimeout = error as? ChannelError { true } else { false }
+        guard !self.pool.target.service.isTLS, !isSilent, !(error is OriginFailure) else {
+            return self.failStep("HTTP/2", error, late: "no SETTINGS of HTTP/2")
+        }
+        self.offersHTTP2 = false
+        self.channels.removeAll()
+        self.connect(tls: nil)
+    }
+
+    private func failStep(_ step: String, _ error: any Error, late: String) {
         if case .connectTimeout(let time) = error as? ChannelError {
             let seconds = Double(time.nanoseconds) / 1e9
-            return self.fail(.originTimeout, "no TLS handshake within \(seconds) s")
+            return self.fail(.originTimeout, "\(late) within \(seconds) s")
         }
-        self.fail(.originUnreachable, "TLS: \(error)")
+        self.fail(.originUnreachable, "\(step): \(error)")
     }
 
     private func fail(_ code: ResetCode, _ detail: String) {
         self.channels.removeAll()
         self.pool.dialEnded()
-        guard let exchange else { return }
-        self.exchange = nil
-        exchange.dialFailed(OriginFailure(code, "\(self.pool.target.name): \(detail)"))
+        guard let owner else { return }
+        self.owner = nil
+        owner.dialFailed(OriginFailure(code, "\(self.pool.target.name): \(detail)"))
     }
 }
 

@@ -12,14 +12,17 @@ final class OriginPool {
     let serverName: String?
     let eventLoop: any EventLoop
     private weak var dispatcher: OriginDispatcher?
-    private let idleLimit: Int
-    private let idleTime: TimeAmount
+    let idleLimit: Int
+    let idleTime: TimeAmount
     private var idle: [OriginConnection] = []
     /// Open and being dialled, in use or idle.
     private(set) var liveCount = 0
     private var isSweepArmed = false
+    /// The HTTP/2 connections; nil where only HTTP/1.1 is spoken. Those of HTTP/1.1 beside them are
+    /// for upgrades, and for an origin that did not agree to HTTP/2.
+    private(set) var http2: HTTP2OriginPool?
 
-    var idleCount: Int { self.idle.count }
+    var idleCount: Int { self.idle.count + (self.http2?.idleCount ?? 0) }
 
     /// At most `idleLimit` idle connections are kept; the one used longest ago goes first.
     init(
@@ -34,6 +37,7 @@ final class OriginPool {
         self.dispatcher = dispatcher
         self.idleLimit = idleLimit
         self.idleTime = TimeAmount(target.options.keepAliveTimeout)
+        if target.options.http2Origin { self.http2 = HTTP2OriginPool(self) }
     }
 
     /// The idle connection used last that is still good, if there is one.
@@ -45,12 +49,14 @@ final class OriginPool {
         return nil
     }
 
-    /// Opens a connection for `exchange`, which hears of it later on this loop.
-    func dial(for exchange: OriginExchange) -> OriginDial {
+    /// Opens a connection for `owner`, which hears of it later on this loop. It is one of HTTP/2 only if
+    /// `offersHTTP2`.
+    @discardableResult
+    func dial(for owner: any OriginDialOwner, offersHTTP2: Bool = false) -> OriginDial {
         self.liveCount += 1
         // Its last idle connection may just have been found closed.
         self.dispatcher?.remember(self)
-        let dial = OriginDial(pool: self, exchange: exchange)
+        let dial = OriginDial(pool: self, owner: owner, offersHTTP2: offersHTTP2)
         dial.start(tls: self.dispatcher?.tlsContexts)
         return dial
     }
@@ -75,6 +81,9 @@ final class OriginPool {
         self.armSweep(after: idleTime)
         return true
     }
+
+    /// A connection of HTTP/2 is gone.
+    func closedHTTP2() { self.forgetOne() }
 
     /// A connection is gone, whoever closed it.
     func closed(_ connection: OriginConnection) {

@@ -8,10 +8,17 @@ import TunnelWire
 extension OriginExchange {
     func acquire(fresh: Bool = false) {
         let pool = self.dispatcher.pool(for: self.target, host: self.hostHeader)
-        if !fresh, let connection = pool.takeIdle(now: .now()) {
+        // An upgrade is HTTP/1.1's own: RFC 8441 is not spoken.
+        if let shared = pool.http2, !self.machine.traits.asksUpgrade {
+            if !fresh, let link = shared.take(now: .now()) {
+                self.attach(link, isReused: true)
+            } else {
+                self.wait = shared.wait(for: self)
+            }
+        } else if !fresh, let connection = pool.takeIdle(now: .now()) {
             self.attach(connection, isReused: true)
         } else {
-            self.dial = pool.dial(for: self)
+            self.wait = pool.dial(for: self)
         }
     }
 
@@ -20,19 +27,15 @@ extension OriginExchange {
         self.target.options.httpHostHeader ?? self.head.authority
     }
 
-    func dialled(_ connection: OriginConnection) {
-        self.dial = nil
-        self.attach(connection, isReused: false)
+    /// What was waited for is there; `isReused`: another exchange may have used its connection.
+    func received(_ link: any OriginLink, isReused: Bool) {
+        self.wait = nil
+        self.attach(link, isReused: isReused)
         self.flushConnection()
     }
 
-    func dialFailed(_ failure: OriginFailure) {
-        self.dial = nil
-        self.fail(failure.code, failure.detail)
-    }
-
     /// Writes the request as far as it is known.
-    private func attach(_ connection: OriginConnection, isReused: Bool) {
+    private func attach(_ connection: any OriginLink, isReused: Bool) {
         self.connection = connection
         self.machine.attached(isReused: isReused, holdsBody: !self.held.isEmpty)
         guard
@@ -44,11 +47,20 @@ extension OriginExchange {
                 traits: self.machine.traits
             )
         else {
-            return self.fail(.malformedMessage, "the request's head cannot be written as HTTP/1.1")
+            return self.fail(.malformedMessage, "the request's head cannot be written")
         }
         if !self.stream.isWritable { connection.pauseReading() }
         if !self.machine.traits.asksUpgrade { self.writeHeld() }
         if self.machine.isUploadEnded { self.finishBody() }
+    }
+}
+
+extension OriginExchange: OriginDialOwner {
+    func dialled(_ connection: OriginConnection) { self.received(connection, isReused: false) }
+
+    func dialFailed(_ failure: OriginFailure) {
+        self.wait = nil
+        self.fail(failure.code, failure.detail)
     }
 }
 
@@ -57,13 +69,9 @@ extension OriginExchange {
 extension OriginExchange {
     func write(_ bytes: ByteBuffer) {
         guard let connection else { return }
-        switch self.machine.framing {
-        case .chunked: connection.writeChunk(bytes)
-        case .none, .length: connection.write(bytes)
-        case .addedLength:
-            // Credited when it was collected.
-            return connection.write(bytes)
-        }
+        connection.writeBody(bytes)
+        // Credited when it was collected.
+        if case .addedLength = self.machine.framing { return }
         self.owedBytes += bytes.readableBytes
     }
 
@@ -76,10 +84,8 @@ extension OriginExchange {
     /// Writes what ends the body and hands it all to the socket.
     func finishBody() {
         guard let connection else { return }
-        if self.machine.framing == .chunked {
-            guard connection.writeLastChunk(trailers: self.heldTrailers) else {
-                return self.fail(.malformedMessage, "a request trailer cannot be written")
-            }
+        guard connection.endBody(trailers: self.heldTrailers) else {
+            return self.fail(.malformedMessage, "a request trailer cannot be written")
         }
         self.flushConnection()
     }
@@ -180,9 +186,12 @@ extension OriginExchange {
     }
 
     /// The connection is gone, or was given up.
-    func lostConnection(_ ending: ResponseParser.Ending) {
+    func lostConnection(_ ending: AnswerEnding) {
         let detail = self.connection?.failureDetail
         self.connection = nil
+        if ending == .needsHTTP1 {
+            self.dispatcher.pool(for: self.target, host: self.hostHeader).http2?.requireHTTP1()
+        }
         switch self.machine.lost(ending) {
         case .repeatRequest: self.acquire(fresh: true)
         case .discardUpload:
@@ -194,6 +203,9 @@ extension OriginExchange {
                 case .noAnswer: "the origin closed the connection without an answer"
                 case .partialHead: "the origin broke off within the head of its answer"
                 case .truncated, .bodyEnd, .nothing: "the origin broke off within its answer"
+                case .needsHTTP1: "the origin wants the request in HTTP/1.1"
+                case .unprocessed: "the origin did not process the request"
+                case .reset: "the origin reset the stream"
                 }
             self.fail(code, detail.map { "\(what) (\($0))" } ?? what)
         }

@@ -15,8 +15,9 @@ final class OriginExchange {
     private let started = NIODeadline.now()
     var machine: OriginExchangeMachine
     let head: RequestHead
-    var dial: OriginDial?
-    var connection: OriginConnection?
+    /// What brings a connection, while none is there.
+    var wait: (any OriginWait)?
+    var connection: (any OriginLink)?
     /// Pieces that wait for a connection, or for the 101.
     var held: [ByteBuffer] = []
     /// The trailers of the request; empty until its end.
@@ -36,7 +37,7 @@ final class OriginExchange {
         self.head = head
         self.target = target
         self.dispatcher = dispatcher
-        self.machine = OriginExchangeMachine(collects: target.options.disableChunkedEncoding)
+        self.machine = OriginExchangeMachine(collects: target.collectsBodies)
         self.record = ExchangeRecord(
             method: head.method,
             host: head.authority,
@@ -151,8 +152,8 @@ extension OriginExchange {
     }
 
     private func leaveOrigin() {
-        self.dial?.cancel()
-        self.dial = nil
+        self.wait?.cancel()
+        self.wait = nil
         self.connection?.abandon()
         self.connection = nil
         self.held.removeAll()

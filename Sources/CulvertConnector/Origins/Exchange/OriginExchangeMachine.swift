@@ -13,8 +13,10 @@ import TunnelWire
 /// - An answer that is complete while the upload runs does not stop the upload: the origin may still
 ///   read it. When it closes, or the answer was its last, the rest is discarded with credit, so that
 ///   the answer reaches the visitor and the peer decides whether to go on sending.
-/// - A request is repeated once, on a fresh connection, when a reused one ended before one byte of
-///   the answer, the method is idempotent and nothing of a body was written (RFC 9112 §9.3.1).
+/// - A request is repeated once, on a fresh connection, when nothing of a body was written and either
+///   a reused one ended before one byte of the answer and the method is idempotent (RFC 9112 §9.3.1),
+///   or the origin says that it did not process it. With a body written, the latter is for the edge to
+///   repeat: it may have kept the body.
 ///
 /// Three kinds of invalid input: the peer's parts out of order give `streamProtocolError`; a body
 /// that differs from its Content-Length gives `malformedMessage`; a connection's events after it was
@@ -247,7 +249,7 @@ struct OriginExchangeMachine: ~Copyable {
     }
 
     /// The connection is gone.
-    mutating func lost(_ ending: ResponseParser.Ending) -> LossAction {
+    mutating func lost(_ ending: AnswerEnding) -> LossAction {
         assert(self.link == .attached)
         switch self.answer {
         case .ended:
@@ -256,19 +258,27 @@ struct OriginExchangeMachine: ~Copyable {
         case .opaque, .running:
             self.link = .gone
             return .fail(.truncated)
-        case .awaited:
-            guard ending == .noAnswer else {
-                self.link = .gone
-                return .fail(.truncated)
-            }
-            guard self.isReused, !self.isRepeated, self.traits.isIdempotent, !self.wroteBody else {
-                self.link = .gone
-                // It took the request: who repeats it may have it done twice.
-                return .fail(.truncated)
-            }
+        case .awaited where self.mayRepeat(after: ending):
             self.isRepeated = true
             self.link = .acquiring
             return .repeatRequest
+        case .awaited:
+            self.link = .gone
+            switch ending {
+            case .unprocessed, .needsHTTP1: return .fail(.refused)
+            case .reset(let code): return .fail(code)
+            // It took the request: who repeats it may have it done twice.
+            case .nothing, .bodyEnd, .noAnswer, .partialHead, .truncated: return .fail(.truncated)
+            }
+        }
+    }
+
+    private func mayRepeat(after ending: AnswerEnding) -> Bool {
+        guard !self.isRepeated, !self.wroteBody else { return false }
+        switch ending {
+        case .unprocessed, .needsHTTP1: return true
+        case .noAnswer: return self.isReused && self.traits.isIdempotent
+        case .nothing, .bodyEnd, .partialHead, .truncated, .reset: return false
         }
     }
 }

@@ -102,11 +102,11 @@ enum RequestWriter {
         }
     }
 
-    private static func isToken(_ name: String) -> Bool {
+    static func isToken(_ name: String) -> Bool {
         !name.isEmpty && name.allBytes({ $0.isToken })
     }
 
-    private static func isTarget(_ path: String) -> Bool {
+    static func isTarget(_ path: String) -> Bool {
         !path.isEmpty && path.utf8.allSatisfy { $0 > ASCII.space && $0 != ASCII.delete }
     }
 }

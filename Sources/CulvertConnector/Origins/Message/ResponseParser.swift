@@ -28,20 +28,6 @@ struct ResponseParser: ~Copyable {
         case malformed(ResponseFault)
     }
 
-    /// What the end of the input means.
-    enum Ending: Equatable {
-        /// No exchange was under way, or its answer was complete.
-        case nothing
-        /// A body that lasts until the connection closes is complete.
-        case bodyEnd
-        /// The answer had not begun: not one byte of it was received.
-        case noAnswer
-        /// It stopped within, or before, the final head.
-        case partialHead
-        /// It stopped within the body.
-        case truncated
-    }
-
     enum State: Equatable {
         case idle
         case head
@@ -111,7 +97,7 @@ struct ResponseParser: ~Copyable {
     }
 
     /// The input is over; `clean` when the peer closed in order (FIN; with TLS, `close_notify`).
-    mutating func finish(clean: Bool) -> Ending {
+    mutating func finish(clean: Bool) -> AnswerEnding {
         defer { if self.state != .idle { self.state = .complete } }
         switch self.state {
         case .idle, .complete, .switched: return .nothing

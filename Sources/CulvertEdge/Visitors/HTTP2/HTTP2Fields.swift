@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOHPACK
 
@@ -47,23 +48,13 @@ extension HPACKHeaders {
             let isLength =
                 field.name.utf8.count == 14 && field.name.utf8.equalsLowercase("content-length")
             if isLength, head.status < 200 || head.status == 204 { continue }
-            self.add(name: field.name.asciiLowercased, value: field.value.readableText)
+            self.add(field)
         }
     }
 
     /// The header block of trailers.
     init(trailers: HTTPFields) {
         self.init()
-        for field in trailers.storage {
-            self.add(name: field.name.asciiLowercased, value: field.value.readableText)
-        }
-    }
-}
-
-extension String {
-    /// a–z for A–Z; itself, without a copy, when it has none.
-    fileprivate var asciiLowercased: String {
-        guard self.utf8.contains(where: { (0x41...0x5A).contains($0) }) else { return self }
-        return String(decoding: self.utf8.map(\.asciiLowercased), as: UTF8.self)
+        for field in trailers.storage { self.add(field) }
     }
 }

@@ -1,3 +1,4 @@
+import HTTP2Wire
 import NIOCore
 import NIOHTTP2
 
@@ -26,7 +27,11 @@ extension ChannelPipeline.SynchronousOperations {
         try self.addHandlers(
             HeaderBlockHandler(timeout: server.configuration.timeouts.header),
             OutboundFramesHandler(concurrentStreams: limits.http2Streams),
-            EarlySettingsHandler(acknowledges: EarlySettingsHandler.isHarmless(limits)),
+            EarlySettingsHandler(
+                acknowledges: EarlySettingsHandler.isHarmless(
+                    streamWindowBytes: limits.http2StreamWindowBytes
+                )
+            ),
             framing,
             handler
         )
@@ -49,8 +54,8 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
         self.maximumSequentialContinuationFrames = limits.http2Continuations
         self.maximumSequentialEmptyDataFrames = limits.http2EmptyDataFrames
         self.maximumBufferedControlFrames = limits.http2BufferedControlFrames
-        self.controlFrameRateLimit.maximumCount = limits.http2ControlFramesPer30Seconds
-        self.controlFrameRateLimit.windowLength = .seconds(30)
+        self.controlFrameRateLimit.maximumCount = limits.http2ControlFramesPerSecond
+        self.controlFrameRateLimit.windowLength = .seconds(1)
     }
 }
 

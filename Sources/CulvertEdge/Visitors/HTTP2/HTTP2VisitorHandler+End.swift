@@ -102,10 +102,12 @@ extension HTTP2VisitorHandler {
         self.timer?.set(next)
     }
 
-    /// Whether it is the visitor's turn: to send its body, or to open its window.
+    /// Whether it is the visitor's turn: to send its body, or to open its window. Once an answer has begun,
+    /// nobody is waiting for the rest of the body: gRPC's streams are silent for hours.
     private func waitsForVisitor(_ stream: HTTP2VisitorStream) -> Bool {
         if stream.queuedBytes > 0 { return true }
-        return !stream.isRequestEnded && stream.exchange?.acceptsBody ?? false
+        guard !stream.isRequestEnded, let exchange = stream.exchange else { return false }
+        return exchange.machine.response == .none && exchange.acceptsBody
     }
 
     private func giveUp(_ stream: HTTP2VisitorStream) {

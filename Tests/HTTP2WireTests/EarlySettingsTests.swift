@@ -2,7 +2,7 @@ import NIOCore
 import NIOEmbedded
 import Testing
 
-@testable import CulvertEdge
+@testable import HTTP2Wire
 
 /// What reaches NIOHTTP2 of a connection's beginning, however it is cut.
 @Suite struct EarlySettingsTests {
@@ -75,12 +75,33 @@ import Testing
             #expect(try self.pass(pieces, acknowledges: false) == (expected, false))
         }
     }
+
+    @Test func aServersSettingsComeWithoutAPreface() throws {
+        let whole = self.settings + self.headers + self.acknowledgement
+        let expected = self.added + self.headers + self.acknowledgement
+        for cut in 1..<whole.count {
+            let channel = EmbeddedChannel(handler: EarlySettingsHandler.client())
+            var bytes: [UInt8] = []
+            for piece in [whole[..<cut], whole[cut...]] {
+                try channel.writeInbound(ByteBuffer(bytes: piece))
+                while let passed = try channel.readInbound(as: ByteBuffer.self) {
+                    bytes += passed.readableBytesView
+                }
+            }
+            #expect(bytes == expected, "cut at \(cut)")
+            let handler = try? channel.pipeline.syncOperations.handler(
+                type: EarlySettingsHandler.self
+            )
+            #expect(handler == nil)
+            _ = try channel.finish()
+        }
+    }
 }
 
 /// What of NIOHTTP2's frames is changed on their way out.
 @Suite struct OutboundFramesTests {
-    private func write(_ frames: [[UInt8]]) throws -> [UInt8] {
-        let channel = EmbeddedChannel(handler: OutboundFramesHandler(concurrentStreams: 100))
+    private func write(_ frames: [[UInt8]], limit: Int? = 100) throws -> [UInt8] {
+        let channel = EmbeddedChannel(handler: OutboundFramesHandler(concurrentStreams: limit))
         var bytes: [UInt8] = []
         for frame in frames {
             try channel.writeOutbound(IOData.byteBuffer(ByteBuffer(bytes: frame)))
@@ -98,6 +119,7 @@ import Testing
         let meant: [UInt8] = [0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100, 0, 4, 0, 1, 0, 0]
         let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
         #expect(try self.write([told, ping, told]) == meant + ping + told, "the first only")
+        #expect(try self.write([told, ping], limit: nil) == told + ping, "a client's are right")
     }
 
     @Test(arguments: [16_384, 16_385, 32_768, 32_769, 100_000])

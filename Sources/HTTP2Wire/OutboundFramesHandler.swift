@@ -1,20 +1,21 @@
-import NIOCore
+package import NIOCore
 
 /// Makes what NIOHTTP2 writes fit for the wire, in two places where it is stricter than HTTP/2:
 ///
 /// - It refuses to write a head that is larger than a frame, where RFC 9113 §4.3 has CONTINUATION.
 ///   `EarlySettingsHandler` lets it believe in large frames, and here they are cut.
-/// - It ends a connection that opens more streams than SETTINGS_MAX_CONCURRENT_STREAMS says, where
-///   RFC 9113 §5.1.2 has an error of the stream. So it is told of more, and the SETTINGS that go out
-///   say the limit, which `HTTP2VisitorHandler` holds by REFUSED_STREAM.
+/// - As a server it ends a connection that opens more streams than SETTINGS_MAX_CONCURRENT_STREAMS
+///   says, where RFC 9113 §5.1.2 has an error of the stream. So it is told of more, and the SETTINGS
+///   that go out say the limit, which the handler above holds by REFUSED_STREAM.
 ///
-/// NIOHTTP2 writes each frame by itself, but for DATA, whose payload follows its header.
-final class OutboundFramesHandler: ChannelOutboundHandler {
-    typealias OutboundIn = IOData
-    typealias OutboundOut = IOData
+/// NIOHTTP2 writes each frame by itself, but for DATA, whose payload follows its header, and a
+/// client's preface. Confined to its channel's event loop.
+package final class OutboundFramesHandler: ChannelOutboundHandler {
+    package typealias OutboundIn = IOData
+    package typealias OutboundOut = IOData
 
     /// Every peer takes frames of this many bytes (RFC 9113 §4.2).
-    static let frameBytes = 16_384
+    package static let frameBytes = 16_384
 
     private static let headerBytes = 9
     private static let headers: UInt8 = 1
@@ -24,12 +25,19 @@ final class OutboundFramesHandler: ChannelOutboundHandler {
     private static let maximumConcurrentStreams: UInt16 = 3
 
     private let concurrentStreams: UInt32
-    private var hasSentSettings = false
+    private var hasSentSettings: Bool
 
-    /// - Parameter concurrentStreams: What the visitor is told.
-    init(concurrentStreams: Int) { self.concurrentStreams = UInt32(clamping: concurrentStreams) }
+    /// - Parameter concurrentStreams: What the peer is told; nil: the SETTINGS are right as they are.
+    package init(concurrentStreams: Int?) {
+        self.concurrentStreams = UInt32(clamping: concurrentStreams ?? 0)
+        self.hasSentSettings = concurrentStreams == nil
+    }
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    package func write(
+        context: ChannelHandlerContext,
+        data: NIOAny,
+        promise: EventLoopPromise<Void>?
+    ) {
         guard !self.hasSentSettings || self.isLong(data),
             case .byteBuffer(var frame) = self.unwrapOutboundIn(data)
         else { return context.write(data, promise: promise) }

@@ -1,21 +1,22 @@
-import NIOCore
+package import NIOCore
 
-/// Lets NIOHTTP2 use the edge's own SETTINGS for a visitor's very first requests.
+/// Lets NIOHTTP2 write heads that are longer than a frame, and a server use its own SETTINGS for a
+/// visitor's very first requests.
 ///
-/// It decodes heads within HTTP/2's defaults, 16 KiB of fields, until the visitor has acknowledged
+/// NIOHTTP2 decodes heads within HTTP/2's defaults, 16 KiB of fields, until the visitor has acknowledged
 /// SETTINGS; but visitors send requests without waiting for them, and RFC 9113 §6.5.3 wants nobody
 /// to: a first request with many cookies would end the connection. So this handler, in front of
 /// NIOHTTP2, acknowledges in the visitor's name right behind the visitor's own SETTINGS, takes the
-/// real acknowledgement out when it comes, and is gone. It also adds to the visitor's SETTINGS that
-/// frames may be large, see `OutboundFramesHandler`.
+/// real acknowledgement out when it comes, and is gone. It also adds to the peer's SETTINGS that
+/// frames may be large, see `OutboundFramesHandler`; that is all it does for a client.
 ///
 /// It acknowledges only settings that are no narrower than HTTP/2's defaults, so that no visitor can
-/// have broken them before it knew: see `isHarmless(_:)`. (Streams beyond the limit are refused, not
-/// an error.) Looks at frame headers only; what is no HTTP/2 is
-/// passed on for NIOHTTP2 to refuse.
-final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
+/// have broken them before it knew: see `isHarmless(streamWindowBytes:)`. (Streams beyond the limit are
+/// refused, not an error.) Looks at frame headers only; what is no HTTP/2 is passed on for NIOHTTP2 to
+/// refuse. Confined to its channel's event loop.
+package final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
 
     private static let prefaceBytes = 24
     private static let headerBytes = 9
@@ -25,30 +26,40 @@ final class EarlySettingsHandler: ChannelInboundHandler, RemovableChannelHandler
     private static let largeFrames: [UInt8] = [0, 5, 0, 0x10, 0, 0]
 
     private enum State {
-        /// Neither the preface nor the visitor's SETTINGS are complete.
+        /// Neither the preface nor the peer's SETTINGS are complete.
         case preface
         /// Acknowledged here; the visitor's own acknowledgement is to come.
         case acknowledged
     }
 
-    /// Whether it acknowledges; if not, it is gone once the visitor's SETTINGS are through.
+    /// Whether it acknowledges; if not, it is gone once the peer's SETTINGS are through.
     private let acknowledges: Bool
     private var state = State.preface
     /// Bytes before the next frame header.
-    private var skip = EarlySettingsHandler.prefaceBytes
+    private var skip: Int
     /// A frame header that is not complete.
     private var partial = ByteBuffer()
-    /// The frame under way is the visitor's SETTINGS.
+    /// The frame under way is the peer's SETTINGS.
     private var isWithinSettings = false
 
-    /// Whether the edge's settings allow all that HTTP/2 allows by default (RFC 9113 §6.5.2).
-    static func isHarmless(_ limits: VisitorLimits) -> Bool {
-        limits.http2StreamWindowBytes >= 65_535
+    /// Whether a server's settings allow all that HTTP/2 allows by default (RFC 9113 §6.5.2).
+    package static func isHarmless(streamWindowBytes: Int) -> Bool { streamWindowBytes >= 65_535 }
+
+    /// For a server, whose client's first bytes are the preface (RFC 9113 §3.4).
+    package init(acknowledges: Bool) {
+        self.acknowledges = acknowledges
+        self.skip = Self.prefaceBytes
     }
 
-    init(acknowledges: Bool) { self.acknowledges = acknowledges }
+    private init() {
+        self.acknowledges = false
+        self.skip = 0
+    }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    /// For a client: a server begins with its SETTINGS.
+    package static func client() -> EarlySettingsHandler { EarlySettingsHandler() }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var input = self.unwrapInboundIn(data)
         if self.partial.readableBytes > 0 {
             self.partial.writeBuffer(&input)
