@@ -110,6 +110,7 @@ let package = Package(
             ]
         ),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
+        house("CulvertDNS", ["ConfigurationFile", "HTTPSemantics"]),
         house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
             "CulvertConnector",
@@ -142,7 +143,8 @@ let package = Package(
             name: "culvert",
             dependencies: [
                 "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer",
-                "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertEdge",
+                "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertDNS",
+                "CulvertEdge",
                 "HTTPSemantics", "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,
@@ -189,6 +191,7 @@ let package = Package(
         ),
         tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
+        tests("CulvertDNSTests", ["ConfigurationFile", "CulvertDNS", "HTTPSemantics"]),
         tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(
             "CulvertConnectorTests",

@@ -32,6 +32,8 @@ import Testing
         ],
         // Glibc: files of secrets need open, link and fsync.
         "ConfigurationFile": ["HTTPSemantics", "Foundation", "Glibc", "Yams"],
+        // Decides what nsupdate and hooks are told; runs nothing. Glibc: who may write the file.
+        "CulvertDNS": ["ConfigurationFile", "HTTPSemantics", "Glibc"],
         "StatusServer": [
             "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization", "Foundation",
         ],
@@ -58,7 +60,7 @@ import Testing
         ],
         "culvert": [
             "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertAccess",
-            "CulvertConnector", "CulvertControl", "CulvertEdge",
+            "CulvertConnector", "CulvertControl", "CulvertDNS", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Dispatch", "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
