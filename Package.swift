@@ -111,6 +111,13 @@ let package = Package(
         ),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
         house("CulvertDNS", ["ConfigurationFile", "HTTPSemantics"]),
+        house(
+            "CulvertDiagnostics",
+            [
+                asn1, certificates, httpClient, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"), nio("NIOTLS"), tls,
+            ]
+        ),
         house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
             "CulvertConnector",
@@ -144,7 +151,7 @@ let package = Package(
             dependencies: [
                 "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer",
                 "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertDNS",
-                "CulvertEdge",
+                "CulvertDiagnostics", "CulvertEdge",
                 "HTTPSemantics", "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,
@@ -192,6 +199,7 @@ let package = Package(
         tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
         tests("CulvertDNSTests", ["ConfigurationFile", "CulvertDNS", "HTTPSemantics"]),
+        tests("CulvertDiagnosticsTests", ["CulvertDiagnostics"]),
         tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(
             "CulvertConnectorTests",
