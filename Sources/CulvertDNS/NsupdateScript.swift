@@ -11,7 +11,8 @@ struct NsupdateScript: Equatable {
         case check
         /// Makes the records, if the name has none: no alias beside others, no address beside others.
         case make
-        /// Makes the records in place of any alias and any address.
+        /// Makes the records in place of any alias and any address; an alias only where the name has nothing
+        /// else, which would lose its addresses for an alias that cannot be (RFC 2136 §3.4.2.2).
         case replace
         /// Removes the records, if the name has exactly these.
         case remove
@@ -19,6 +20,12 @@ struct NsupdateScript: Equatable {
 
     /// The types that say where a name leads.
     private static let types = ["CNAME", "A", "AAAA"]
+    /// Others that people give names, SVCB and HTTPS by their numbers (RFC 3597 §5), which older programs
+    /// know, too. There is no prerequisite for "any other".
+    private static let otherTypes = [
+        "NS", "SOA", "MX", "TXT", "SRV", "CAA", "PTR", "NAPTR", "SSHFP", "TLSA", "DNAME", "LOC",
+        "HINFO", "URI", "TYPE64", "TYPE65",
+    ]
 
     let text: String
 
@@ -30,7 +37,11 @@ struct NsupdateScript: Equatable {
         switch step {
         case .check, .remove: lines += Self.presence(of: records, name)
         case .make: lines += Self.absence(of: records, name)
-        case .replace: lines += Self.types.map { "update delete \(name) \($0)" }
+        case .replace:
+            if case .alias = records.value {
+                lines += Self.otherTypes.map { "prereq nxrrset \(name) \($0)" }
+            }
+            lines += Self.types.map { "update delete \(name) \($0)" }
         }
         for group in records.groups {
             switch step {

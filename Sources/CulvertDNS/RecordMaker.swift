@@ -50,8 +50,8 @@ package struct RecordMaker: Sendable {
                 guard try await self.update(.make, records) else { throw .different }
                 return (.made, "")
             }
-            _ = try await self.update(.replace, records)
-            // An alias beside other records is passed over in silence (RFC 2136 §3.4.2.2).
+            guard try await self.update(.replace, records) else { throw .besideOthers }
+            // An alias beside records of rare types is passed over in silence (RFC 2136 §3.4.2.2).
             guard try await self.update(.check, records) else { throw .besideOthers }
             return (.replaced, "")
         }

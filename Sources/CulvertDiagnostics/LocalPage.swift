@@ -5,7 +5,7 @@ import NIOPosix
 
 /// A page of a server on this machine, such as a connector's metrics.
 package enum LocalPage {
-    /// Asks for it, without any proxy: at most 5 s, and 4 MiB.
+    /// Asks for it, without any proxy: at most 5 s, and 1 MiB.
     ///
     /// - Returns: the status and the body.
     /// - Throws: why there is no answer.
@@ -22,7 +22,7 @@ package enum LocalPage {
                 HTTPClientRequest(url: url),
                 timeout: .seconds(5)
             )
-            let body = try await response.body.collect(upTo: 4 << 20)
+            let body = try await response.body.collect(upTo: 1 << 20)
             try await client.shutdown()
             return "\(response.status.code)\n\n" + String(buffer: body)
         } catch {

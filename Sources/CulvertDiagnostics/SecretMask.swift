@@ -8,6 +8,8 @@ package struct SecretMask {
 
     /// The shortest text that is looked for everywhere, in characters; a shorter one would be found in words.
     private static let minimumCount = 4
+    /// So many characters of a longer secret are enough to know it by: messages cut long values.
+    private static let cutCount = 40
 
     private var known: Set<String> = []
 
@@ -17,7 +19,14 @@ package struct SecretMask {
     package mutating func learn(_ secret: String) {
         let text = secret.trimmingCharacters(in: .whitespacesAndNewlines)
         guard text.count >= Self.minimumCount, !text.contains(Self.mark) else { return }
-        self.known.insert(text)
+        // As it is, as JSON may have it, as URLs have it, and as base64 of the other alphabet.
+        let encoded = text.replacing("+", with: "%2B").replacing("/", with: "%2F")
+        let bare = String(text.reversed().drop { $0 == "=" }.reversed())
+        let forms = [
+            text, text.replacing("/", with: "\\/"), encoded, encoded.replacing("=", with: "%3D"),
+            bare, bare.replacing("+", with: "-").replacing("/", with: "_"),
+        ]
+        self.known.formUnion(forms.filter { $0.count >= Self.minimumCount })
     }
 
     /// Learns what JSON has under keys that look like those of secrets; other text has none.
@@ -57,11 +66,26 @@ package struct SecretMask {
     package func masked(_ text: String) -> String {
         var text = text
         for secret in self.known.sorted(by: { $0.count > $1.count }) {
-            text = text.replacing(secret, with: Self.mark)
+            text = Self.replacing(secret, in: text)
         }
         return Self.withoutLookalikes(text)
     }
 
+    /// The text without a secret, and without what is left of it where it was cut.
+    private static func replacing(_ secret: String, in text: String) -> String {
+        let beginning = secret.prefix(self.cutCount)
+        var result = ""
+        var rest = text[...]
+        while let range = rest.firstRange(of: beginning) {
+            result += rest[..<range.lowerBound] + self.mark
+            rest = rest[range.upperBound...]
+            let tail = zip(secret.dropFirst(self.cutCount), rest).prefix { $0 == $1 }
+            rest = rest.dropFirst(tail.count)
+        }
+        return result + rest
+    }
+
+    // Every repetition that begins in many places has a limit: what is in a log is partly its visitors'.
     private static func withoutLookalikes(_ text: String) -> String {
         let pem =
             /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|\z)/
@@ -70,8 +94,8 @@ package struct SecretMask {
             .replacing(/\b(cv[a-z]_)[A-Za-z0-9_\-]+/) { "\($0.1)\(self.mark)" }
             .replacing(/\beyJ[A-Za-z0-9_\-+\/=.]{16,}/, with: self.mark)
             // user:password@ of URLs, with slashes in the password or without.
-            .replacing(/(:\/\/)[^\s\/"']*@/) { "\($0.1)\(self.mark)@" }
-            .replacing(/(:\/\/)[^\s\/@:"']*:(?!\d{1,5}[\/\s"'])[^\s"']*@/) {
+            .replacing(/(:\/\/)[^\s\/"']{0,1024}@/) { "\($0.1)\(self.mark)@" }
+            .replacing(/(:\/\/)[^\s\/@:"']{0,256}:(?!\d{1,5}[\/\s"'])[^\s"']{0,1024}@/) {
                 "\($0.1)\(self.mark)@"
             }
             .replacing(/(?i)\b((?:basic|bearer|negotiate|digest)\s+)[A-Za-z0-9._~+\/=\-]{12,}/) {
@@ -86,11 +110,11 @@ package struct SecretMask {
 
     /// `--token VALUE`.
     private static var option: Regex<(Substring, Substring)> {
-        /(?i)(--[\w\-]*(?:token|password|secret)[ \0]+)[^\s\0]+/
+        /(?i)(--[\w\-]{0,64}(?:token|password|secret)[ \0]+)[^\s\0]+/
     }
 
     /// `KEY=VALUE`, `KEY: VALUE`, `"KEY": "VALUE"`.
     private static var assignment: Regex<(Substring, start: Substring, key: Substring)> {
-        /(?<start>["']?\b(?<key>[A-Za-z][\w.\-]*)["']?[ \t]*[:=][ \t]*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}&"']+)/
+        /(?<start>["']?\b(?<key>[A-Za-z][\w.\-]{0,63})["']?[ \t]*[:=][ \t]*)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}&"']+)/
     }
 }

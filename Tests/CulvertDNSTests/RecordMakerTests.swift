@@ -79,6 +79,9 @@ private final class Script: Sendable {
         )
         #expect(result == .success(.replaced))
         #expect(try self.steps(calls) == [.check, .replace, .check])
+        (result, calls) = try await self.make(method, [Self.unmet, Self.unmet], replacing: true)
+        #expect(result == .failure(.besideOthers))
+        #expect(try self.steps(calls) == [.check, .replace])
         // The alias was passed over: there are others beside which it cannot be.
         (result, _) = try await self.make(
             method,

@@ -48,6 +48,16 @@ import Testing
         )
     }
 
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: ["a-", "--", "://a:b", "eyJ", "secret ", "\"a\\", "token=", "://@"]
+    )
+    func hostileLinesTakeNoLongerThanOthers(part: String) {
+        let text = String(repeating: part, count: 16 << 10 / part.utf8.count)
+        // That it ends is what is looked at.
+        #expect(SecretMask().masked(text + "\nend").hasSuffix("end"))
+    }
+
     @Test func whatIsLearnedGoesEverywhere() {
         var mask = SecretMask()
         mask.learn(
@@ -57,6 +67,11 @@ import Testing
         )
         mask.learn(keyFile: "key \"a\" {\n\tsecret \"VFNJRw==\";\n};")
         mask.learn("abc")
+        let long = String(repeating: "0123456789", count: 7)
+        mask.learn(long)
+        #expect(mask.masked("found \"\(long.prefix(60))…\"") == "found \"***…\"")
+        #expect(mask.masked("\(long)\(long)x") == "******x")
+        #expect(mask.masked(#"K3Y+\/= K3Y%2B%2F%3D K3Y-_ K3Y"#) == "*** *** *** K3Y")
         #expect(mask.masked("demo K3Y+/= s3cr VFNJRw== abc") == "demo *** *** *** abc")
     }
 

@@ -63,7 +63,8 @@ extension SystemTests {
         func updates() throws {
             let (home, _) = try self.start()
             let server = try NameServer(
-                "taken A 192.0.2.9\ntaken AAAA 2001:db8::9\ntext TXT \"x\"",
+                "taken A 192.0.2.9\ntaken AAAA 2001:db8::9\ntext TXT \"x\"\n"
+                    + "text A 192.0.2.8",
                 in: home.directory
             )
             try home.write(self.providers(server), to: "dns.yml")
@@ -102,6 +103,7 @@ extension SystemTests {
             let beside = try self.route("text.example.org", ["--overwrite-dns"], at: home)
             #expect(beside.status == 5 && beside.errors.contains("other types"), "\(beside.errors)")
             #expect(try server.records("text.example.org", "TXT") == ["60 TXT \"x\""])
+            #expect(try server.records("text.example.org", "A") == ["60 A 192.0.2.8"])
         }
 
         @Test("at the top of a zone there are addresses; what was made goes with the route")

@@ -164,7 +164,7 @@ extension SystemTests {
                 providers:
                   - {zone: example.org, nsupdate: {server: "127.0.0.1:53", key-file: \(tsig)}}
                   - zone: example.net
-                    hook: [./hook, --token=HOOKSECRET]
+                    hook: [./hook, HOOKSECRET]
                 """,
                 to: "dns.yml"
             )
@@ -228,7 +228,7 @@ extension SystemTests {
             // And yet there is something left.
             #expect(parts["journal.txt"]?.contains("and a line that is shown") == true)
             #expect(parts["configuration.yml"]?.contains("edge: connect.example.test:443") == true)
-            #expect(parts["dns.yml"]?.contains("zone: example.net") == true)
+            #expect(parts["dns.txt"]?.contains("example.net: hook") == true)
             #expect(parts["environment.txt"]?.contains("@127.0.0.1:1") == true)
             #expect(parts["about.txt"]?.contains("tunnel diag --config \(config)") == true)
             #expect(parts["ingress.txt"]?.contains("config.yml:") == true)

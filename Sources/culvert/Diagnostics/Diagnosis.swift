@@ -38,7 +38,7 @@ struct Diagnosis {
         await self.part("configuration.yml") { try $0.configuration() }
         await self.part("ingress.txt") { try $0.ingress() }
         await self.part("plan.txt") { try $0.planned() }
-        await self.part("dns.yml") { try $0.providers() }
+        await self.part("dns.txt") { try $0.providers() }
         await self.part("connectivity.txt") { try await $0.connectivity() }
         await self.part("api.txt") { try await $0.api() }
         await self.part("tunnel.json") { try await $0.tunnel() }
@@ -165,11 +165,22 @@ struct Diagnosis {
         return lines.map(printable).joined(separator: "\n") + "\n"
     }
 
-    private mutating func providers() throws -> String {
-        guard FileManager.default.fileExists(atPath: RecordDesk.file) else {
-            return "# There is no \(RecordDesk.file).\n"
+    /// Not the file's text: a hook's arguments may be secrets, and look like nothing.
+    private func providers() throws -> String {
+        let lines = try DNSProviders.load(file: RecordDesk.file).providers.map { provider in
+            let method =
+                switch provider.method {
+                case .nsupdate(let server, let keyFile):
+                    "nsupdate at \(server.map { "\($0)" } ?? "its primary"), key-file "
+                        + (keyFile ?? "none")
+                case .hook(let words):
+                    "hook \(words.first ?? "") with \(words.count - 1) arguments"
+                }
+            return "\(provider.zone): \(method), ttl \(provider.ttlSeconds), timeout "
+                + provider.timeout.written
         }
-        return self.mask.masked(yaml: try ConfigurationReader.text(ofFile: RecordDesk.file))
+        let list = lines.isEmpty ? ["none"] : lines
+        return "\(RecordDesk.file):\n" + list.map(printable).joined(separator: "\n") + "\n"
     }
 
     private func service() async -> String {
@@ -185,7 +196,7 @@ struct Diagnosis {
         let unit = self.command.service.unit
         let words = ["-u", unit, "-n", "500", "--no-pager", "-o", "short-iso"]
         let call = ProgramCall("journalctl", words, timeout: .seconds(20))
-        let end = await ChildProgram.capture(call, maximumBytes: 2 << 20)
+        let end = await ChildProgram.capture(call, maximumBytes: 1 << 20)
         guard end.cause == .exited(0) else {
             throw Failure("journalctl of \(unit): \(end.errors)\(Self.ending(end))")
         }

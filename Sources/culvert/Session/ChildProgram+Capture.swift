@@ -99,7 +99,7 @@ private final class CapturedRun {
         var isTooLate = false
         while waitpid(self.pid, &status, WNOHANG) == 0 {
             self.read(waiting: self.output.isOpen || self.errors.isOpen ? 50 : 5)
-            guard !isTooLate, interruption.isNoted || ContinuousClock.now >= self.deadline else {
+            guard interruption.isNoted || ContinuousClock.now >= self.deadline else {
                 continue
             }
             isTooLate = true
