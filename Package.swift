@@ -111,6 +111,14 @@ let package = Package(
             ]
         ),
         house("ConfigurationFile", ["HTTPSemantics", yaml]),
+        house("CulvertDNS", ["ConfigurationFile", "HTTPSemantics"]),
+        house(
+            "CulvertDiagnostics",
+            [
+                asn1, certificates, httpClient, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"), nio("NIOTLS"), tls,
+            ]
+        ),
         house("StatusServer", [logging, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
         house(
             "CulvertConnector",
@@ -145,7 +153,8 @@ let package = Package(
             name: "culvert",
             dependencies: [
                 "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer",
-                "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertEdge",
+                "CulvertAccess", "CulvertConnector", "CulvertControl", "CulvertDNS",
+                "CulvertDiagnostics", "CulvertEdge",
                 "HTTPSemantics", "StatusServer", "TunnelLink",
                 "TunnelTransport", "TunnelWire",
                 arguments, logging,
@@ -193,6 +202,8 @@ let package = Package(
         ),
         tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
+        tests("CulvertDNSTests", ["ConfigurationFile", "CulvertDNS", "HTTPSemantics"]),
+        tests("CulvertDiagnosticsTests", ["CulvertDiagnostics"]),
         tests("CulvertControlTests", ["CulvertControl", "HTTPSemantics", database]),
         tests(
             "CulvertConnectorTests",

@@ -2,7 +2,7 @@ package import ControlAPI
 
 /// The DNS record that leads a hostname to its edge.
 ///
-/// Whoever makes records (a person, or one day a program) is given one of these.
+/// Whoever makes records, a person or a provider, is given one of these.
 package struct DNSRecord: Sendable, Equatable, CustomStringConvertible {
     /// The hostname, or wildcard, that the record is for.
     package var name: String

@@ -32,7 +32,7 @@ struct Culvert: AsyncParsableCommand {
             through $HTTPS_PROXY when it is set, but for $NO_PROXY.
 
             Exit codes: 0 it is done; 1 it failed; 3 you are not logged in; 4 there is no such tunnel, \
-            hostname, account or key; 64 the arguments are wrong.
+            hostname, account or key; 5 a hostname's DNS record was not made; 64 the arguments are wrong.
             """,
         version: buildVersion,
         subcommands: [

@@ -10,6 +10,8 @@ struct Failure: Error, CustomStringConvertible, LocalizedError {
         case notLoggedIn = 3
         /// There is no such tunnel, hostname, account or key.
         case notFound = 4
+        /// The hostname leads to its tunnel, but its DNS record was not made.
+        case noRecord = 5
     }
 
     let description: String

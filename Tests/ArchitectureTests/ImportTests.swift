@@ -34,6 +34,13 @@ import Testing
         ],
         // Glibc: files of secrets need open, link and fsync.
         "ConfigurationFile": ["HTTPSemantics", "Foundation", "Glibc", "Yams"],
+        // Decides what nsupdate and hooks are told; runs nothing. Glibc: who may write the file.
+        "CulvertDNS": ["ConfigurationFile", "HTTPSemantics", "Glibc"],
+        // X509 and SwiftASN1: what certificates say.
+        "CulvertDiagnostics": [
+            "AsyncHTTPClient", "Foundation", "Glibc", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+            "NIOTLS", "SwiftASN1", "Synchronization", "X509",
+        ],
         "StatusServer": [
             "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization", "Foundation",
         ],
@@ -62,7 +69,7 @@ import Testing
         ],
         "culvert": [
             "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertAccess",
-            "CulvertConnector", "CulvertControl", "CulvertEdge",
+            "CulvertConnector", "CulvertControl", "CulvertDNS", "CulvertDiagnostics", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
             "ArgumentParser", "Dispatch", "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",

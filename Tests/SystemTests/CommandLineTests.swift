@@ -19,7 +19,7 @@ extension SystemTests {
                 "logout", "tunnel create", "tunnel list", "tunnel info", "tunnel delete",
                 "tunnel cleanup", "tunnel token", "tunnel route", "tunnel route dns",
                 "tunnel route list", "tunnel route delete", "tunnel config", "tunnel config get",
-                "tunnel config set", "tunnel config edit", "account", "account show",
+                "tunnel config set", "tunnel config edit", "tunnel diag", "account", "account show",
                 "account list", "account create", "account change", "account invite",
                 "account delete", "audit", "access", "access tcp", "access ssh",
                 "access ssh-config", "edge invite", "edge backup", "service", "service install",

@@ -160,7 +160,8 @@ package final class EdgeAuthority: SessionAuthority {
 
     package func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
         self.tell("gone", of: session, "\(reason)")
-        self.ports?.close(self.directory.remove(session))
+        let ports = self.directory.remove(session)
+        self.ports?.close(ports)
         self.metrics.sessionClosed()
         self.logger.info(
             "Connector gone",

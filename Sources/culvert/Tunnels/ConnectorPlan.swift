@@ -10,6 +10,8 @@ struct ConnectorPlan {
     private(set) var notices: [String]
     /// The file whose rules it runs; nil when they are from elsewhere.
     private(set) var rulesFile: String?
+    /// Whose key it is. A secret.
+    let credentials: Credentials
 
     /// Looks through what the command line, the environment and the files say; asks no network.
     ///
@@ -37,6 +39,7 @@ struct ConnectorPlan {
         self.notices = try draft.route(&configuration)
         self.rulesFile = url == nil && configuration.hasIngress ? draft.file?.path : nil
         let credentials = try key ?? namedCredentials(configuration, file: configFile.file())
+        self.credentials = credentials.credentials
         self.options = try connectorOptions(
             configuration,
             credentials.credentials,

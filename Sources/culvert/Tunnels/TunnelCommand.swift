@@ -13,6 +13,7 @@ struct TunnelCommand: AsyncParsableCommand {
             TunnelCreateCommand.self, TunnelRunCommand.self, TunnelListCommand.self,
             TunnelInfoCommand.self, TunnelRouteCommand.self, TunnelTokenCommand.self,
             TunnelConfigCommand.self, TunnelCleanupCommand.self, TunnelDeleteCommand.self,
+            TunnelDiagCommand.self,
             IngressCommand.self, KeygenCommand.self,
         ]
     )

@@ -50,7 +50,11 @@ struct TunnelInfoCommand: AsyncParsableCommand {
 struct TunnelDeleteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
-        abstract: "Delete a tunnel with its keys and hostnames, and its credentials here."
+        abstract: "Delete a tunnel with its keys and hostnames, and its credentials here.",
+        discussion: """
+            The DNS records of its hostnames are removed, too, where a zone has a provider in \
+            ~/.culvert/dns.yml and they lead to the edge; where that fails, you are told.
+            """
     )
 
     @Flag(name: .shortAndLong, help: "Even while connectors serve it.")
@@ -60,10 +64,11 @@ struct TunnelDeleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         let session = try LoggedIn()
-        let tunnel = try await session.withClient { client in
+        let (tunnel, edge) = try await session.withClient { client in
             let tunnel = try await client.tunnel(self.tunnel.name)
+            let edge = try await client.edge()
             try await client.deleteTunnel(tunnel.id, force: self.force)
-            return tunnel
+            return (tunnel, edge)
         }
         do {
             try PrivateFile.remove(session.credentialsFile(of: tunnel))
@@ -71,6 +76,7 @@ struct TunnelDeleteCommand: AsyncParsableCommand {
             note("\(error)")
         }
         note("Deleted tunnel \(printable(tunnel.name)).")
+        await RecordDesk.clear(tunnel.hostnames, at: edge)
     }
 }
 

@@ -16,7 +16,21 @@ struct TunnelRouteCommand: AsyncParsableCommand {
     struct DNSCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "dns",
-            abstract: "Lead a hostname to a tunnel, and say which DNS record it needs."
+            abstract: "Lead a hostname to a tunnel, and see to its DNS record.",
+            discussion: """
+                The record is made through the provider of its zone in ~/.culvert/dns.yml: a dynamic update \
+                (RFC 2136) with nsupdate, or a program of your own; conf/dns.yml describes both. Without one \
+                you are told which record to make. Then DNS is asked whether the name leads to the edge; a \
+                wildcard record that leads it there will do.
+
+                  providers:
+                    - {zone: example.com, nsupdate: {server: 192.0.2.1, key-file: tsig.key}}
+                    - {zone: example.org, hook: [/usr/local/libexec/culvert-dns]}
+
+                Exit codes: 0 the hostname leads to the tunnel, and its record is there, is not needed, or is \
+                yours to make; 5 the hostname leads to the tunnel, but the provider did not make its record, \
+                or the name has another one; otherwise it does not lead there.
+                """
         )
 
         @OptionGroup var tunnel: TunnelArgument
@@ -35,10 +49,18 @@ struct TunnelRouteCommand: AsyncParsableCommand {
         )
         var balance: Balance?
 
+        @Flag(
+            name: [.customShort("f"), .customLong("overwrite-dns")],
+            help: "Put the record in place of another that the name has."
+        )
+        var overwriteDNS = false
+
         @OptionGroup var output: OutputOption
 
         func run() async throws {
             let change = self.balance.map { HostnameChangeDocument(balance: $0.rawValue) }
+            // A file with a mistake is to be known before anything is changed.
+            let desk = try RecordDesk()
             let (edge, route, isNew) = try await LoggedIn().withClient { client in
                 let edge = try await client.edge()
                 let (route, isNew) = try await client.route(
@@ -48,18 +70,25 @@ struct TunnelRouteCommand: AsyncParsableCommand {
                 )
                 return (edge, route, isNew)
             }
-            try self.output.show(route) { _ in
-                let already = isNew ? "" : " already"
-                let url = route.url.map { ": \(printable($0))" } ?? ""
-                return "\(printable(route.hostname)) leads\(already) to tunnel "
-                    + "\(printable(route.tunnel))\(url)"
+            let already = isNew ? "" : " already"
+            let url = route.url.map { ": \(printable($0))" } ?? ""
+            if self.output.output == .text {
+                print(
+                    "\(printable(route.hostname)) leads\(already) to tunnel "
+                        + "\(printable(route.tunnel))\(url)"
+                )
+                flushStandardOutput()
             }
-            guard let record = DNSRecord(for: route.hostname, at: edge) else {
-                let wildcard = printable(edge.wildcard ?? "")
-                note("It needs no DNS record: that of \(wildcard) covers it.")
-                return
+            let report = try await desk.settle(
+                route.hostname,
+                at: edge,
+                replacing: self.overwriteDNS
+            )
+            if self.output.output == .json {
+                try self.output.show(RoutedDocument(route, report)) { _ in "" }
             }
-            await DNSAdvice.give(record)
+            if report.isFailure { throw Failure(report.text, .noRecord) }
+            note(report.text)
         }
     }
 
@@ -87,7 +116,11 @@ struct TunnelRouteCommand: AsyncParsableCommand {
     struct DeleteCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "delete",
-            abstract: "Take a hostname from a tunnel."
+            abstract: "Take a hostname from a tunnel.",
+            discussion: """
+                Its DNS record is removed, too, if its zone has a provider in ~/.culvert/dns.yml and it leads to \
+                the edge; if that fails, you are told.
+                """
         )
 
         @OptionGroup var tunnel: TunnelArgument
@@ -96,15 +129,31 @@ struct TunnelRouteCommand: AsyncParsableCommand {
         var hostname: String
 
         func run() async throws {
-            try await LoggedIn().withClient {
-                try await $0.unroute(self.hostname, from: self.tunnel.name)
+            let edge = try await LoggedIn().withClient { client in
+                let edge = try await client.edge()
+                try await client.unroute(self.hostname, from: self.tunnel.name)
+                return edge
             }
-            note(
-                "\(printable(self.hostname)) leads to \(printable(self.tunnel.name)) no more. A DNS "
-                    + "record that was made for it can go."
-            )
+            note("\(printable(self.hostname)) leads to \(printable(self.tunnel.name)) no more.")
+            await RecordDesk.clear([self.hostname], at: edge)
         }
     }
 }
 
 extension Balance: ExpressibleByArgument {}
+/// A route, with what became of its DNS record.
+private struct RoutedDocument: Encodable {
+    let hostname: String
+    let tunnel: String
+    let url: String?
+    let balance: String?
+    let dns: RecordReport
+
+    init(_ route: HostnameDocument, _ report: RecordReport) {
+        self.hostname = route.hostname
+        self.tunnel = route.tunnel
+        self.url = route.url
+        self.balance = route.balance
+        self.dns = report
+    }
+}

@@ -43,7 +43,10 @@ struct TunnelTokenCommand: AsyncParsableCommand {
     )
     var credentialsFile: String?
 
-    @Option(help: "Take away this key instead, or what its first 8 characters or more name.")
+    @Option(
+        parsing: .unconditional,
+        help: "Take away this key instead, or what its first 8 characters or more name."
+    )
     var revoke: String?
 
     func validate() throws {
