@@ -42,7 +42,8 @@ package final class Edge: Sendable {
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// `agent` is this program and its version, as `culvert/1.0`. `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
+    /// `agent` is this program and its version, as `culvert/1.0`. `metrics` counts what happens. `issued` makes
+    /// certificates on demand, for a development edge; `passed` are listening sockets to use instead of own;
     /// `accessLog` is told of each request at its end, on a visitor's event loop.
     ///
     /// - Throws: what keeps it from starting: a certificate, a port, the store.
@@ -50,6 +51,7 @@ package final class Edge: Sendable {
         _ configuration: EdgeConfiguration,
         agent: String = "culvert",
         issued: IssuedCertificates? = nil,
+        passed: PassedSockets = PassedSockets(),
         metrics: EdgeMetrics,
         group: any EventLoopGroup,
         logger: Logger,
@@ -105,6 +107,7 @@ package final class Edge: Sendable {
         do {
             (self.listeners, self.addresses) = try await EdgeListeners.open(
                 configuration,
+                passed: passed,
                 certificates: certificates.store,
                 endpoint: self.endpoint,
                 visitors: self.visitors,
