@@ -37,7 +37,7 @@ struct Culvert: AsyncParsableCommand {
         subcommands: [
             LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TunnelCommand.self,
             AccessCommand.self, AccountCommand.self, AuditCommand.self, EdgeCommand.self,
-            ServiceCommand.self,
+            ServiceCommand.self, HealthcheckCommand.self,
         ]
     )
 

@@ -28,6 +28,9 @@ struct EdgeDevCommand: AsyncParsableCommand {
     @Option(help: "Where to listen for http, which is redirected to https; `off` for nowhere.")
     var http = "127.0.0.1:8080"
 
+    @Option(help: "Where /metrics, /healthz and /readyz are; `off` for nowhere.")
+    var metrics = "off"
+
     @Flag(help: "Log a line for each request.")
     var accessLog = false
 
@@ -78,10 +81,10 @@ struct EdgeDevCommand: AsyncParsableCommand {
         do {
             configuration.listen.https = try HostPort(self.https)
             configuration.listen.http = self.http == "off" ? nil : try HostPort(self.http)
+            configuration.listen.metrics = self.metrics == "off" ? nil : try HostPort(self.metrics)
         } catch {
-            throw Failure("--https and --http take HOST:PORT: \(error.message)")
+            throw Failure("--https, --http and --metrics take HOST:PORT: \(error.message)")
         }
-        configuration.listen.metrics = nil
         configuration.accessLog = self.accessLog
         configuration.certificates = [authority.edgeFiles]
         guard let key = TunnelPublicKey(credentials.publicKey) else {
