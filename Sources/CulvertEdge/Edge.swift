@@ -45,7 +45,8 @@ package final class Edge: Sendable {
 
     /// Starts everything; when this returns, visitors and connectors are served.
     ///
-    /// `agent` is this program and its version, as `culvert/1.0`. `metrics` counts what happens. `issued` makes certificates on demand, for a development edge;
+    /// `agent` is this program and its version, as `culvert/1.0`. `metrics` counts what happens. `issued` makes
+    /// certificates on demand, for a development edge; `passed` are listening sockets to use instead of own;
     /// `accessLog` is told of each request at its end, on a visitor's event loop.
     ///
     /// - Throws: what keeps it from starting: a certificate, a port, the store.
@@ -53,6 +54,7 @@ package final class Edge: Sendable {
         _ configuration: EdgeConfiguration,
         agent: String = "culvert",
         issued: IssuedCertificates? = nil,
+        passed: PassedSockets = PassedSockets(),
         metrics: EdgeMetrics,
         group: any EventLoopGroup,
         logger: Logger,
@@ -127,6 +129,7 @@ package final class Edge: Sendable {
         do {
             (self.listeners, self.addresses) = try await EdgeListeners.open(
                 configuration,
+                passed: passed,
                 certificates: certificates.store,
                 counter: counter,
                 endpoint: self.endpoint,

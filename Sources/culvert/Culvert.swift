@@ -39,7 +39,7 @@ struct Culvert: AsyncParsableCommand {
             LoginCommand.self, LogoutCommand.self, HTTPCommand.self, TCPCommand.self,
             TunnelCommand.self, TailCommand.self,
             AccessCommand.self, AccountCommand.self, AuditCommand.self, EdgeCommand.self,
-            ServiceCommand.self,
+            ServiceCommand.self, HealthcheckCommand.self,
         ]
     )
 

@@ -124,7 +124,7 @@ func runConnector(
             },
             onHealth: { status.note(unhealthy: $0) }
         )
-        if let address = configuration.metrics {
+        if let address = try configuration.metrics ?? metricsVariable() {
             try await status.serve(on: address, logger: logger)
         }
     } catch {
@@ -155,6 +155,17 @@ func runConnector(
         )
     } catch let refusal as Refusal {
         throw Failure("The edge refuses this connector: \(refusal.message)")
+    }
+}
+
+/// What `CULVERT_METRICS` says, for a container whose every connector is asked at the same place.
+private func metricsVariable() throws -> HostPort? {
+    let text = ProcessInfo.processInfo.environment["CULVERT_METRICS"] ?? ""
+    guard !text.isEmpty else { return nil }
+    do {
+        return try HostPort(text)
+    } catch {
+        throw Failure("CULVERT_METRICS: \(error.message).")
     }
 }
 

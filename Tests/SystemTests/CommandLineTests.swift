@@ -23,7 +23,7 @@ extension SystemTests {
                 "account list", "account create", "account change", "account invite",
                 "account delete", "audit", "access", "access tcp", "access ssh",
                 "access ssh-config", "edge invite", "edge backup", "service", "service install",
-                "service uninstall",
+                "service uninstall", "healthcheck",
             ]
         )
         func help(command: String) throws {

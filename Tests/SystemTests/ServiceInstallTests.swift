@@ -67,6 +67,8 @@ extension SystemTests {
         private static let connectorUnit = "/etc/systemd/system/culvert-connector.service"
         private static let edgeUnit = "/etc/systemd/system/culvert-edge.service"
 
+        private static let edgeSocket = "/etc/systemd/system/culvert-edge.socket"
+
         private static func deployed(_ name: String) throws -> String {
             let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
                 .deletingLastPathComponent().deletingLastPathComponent()
@@ -176,6 +178,8 @@ extension SystemTests {
             let unit = machine.directory.text("root" + Self.edgeUnit)
             #expect(try unit == Self.deployed("culvert-edge.service"))
             #expect(try machine.exposure(Self.edgeUnit) <= 20)
+            let socket = machine.directory.text("root" + Self.edgeSocket)
+            #expect(try socket == Self.deployed("culvert-edge.socket"))
 
             let key = machine.path("/etc/culvert/key.pem")
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
@@ -194,8 +198,30 @@ extension SystemTests {
             #expect(shared.status == 0, "\(shared.errors)")
             let grouped = machine.directory.text("root" + Self.edgeUnit)
             #expect(grouped.contains("SupplementaryGroups=games\n"))
-            let verified = try machine.verify(Self.edgeUnit)
-            #expect(verified.status == 0 && verified.errors.isEmpty, "\(verified.errors)")
+            for file in [Self.edgeUnit, Self.edgeSocket] {
+                let verified = try machine.verify(file)
+                #expect(verified.status == 0 && verified.errors.isEmpty, "\(verified.errors)")
+            }
+            try self.edgeWithoutSocket(machine, install)
+        }
+
+        /// An edge whose ports systemd cannot hold, in the place of one whose ports it did; then none.
+        private func edgeWithoutSocket(_ machine: Machine, _ install: [String]) throws {
+            let file = machine.directory.text("root/etc/culvert/edge.yml")
+            try machine.directory.write(
+                file + "listen: {https: 'localhost:443'}\n",
+                to: "root/etc/culvert/edge.yml"
+            )
+            let named = try machine.culvert(install + ["--force"])
+            #expect(named.status == 0 && named.errors.contains("opens its ports itself"))
+            #expect(!FileManager.default.fileExists(atPath: machine.path(Self.edgeSocket)))
+            let unit = machine.directory.text("root" + Self.edgeUnit)
+            #expect(!unit.contains(".socket"))
+            try machine.directory.write(file, to: "root/etc/culvert/edge.yml")
+            #expect(try machine.culvert(install + ["--force"]).status == 0)
+            #expect(try machine.culvert(["uninstall", "--name", "edge"]).status == 0)
+            let left = FileManager.default.subpaths(atPath: machine.path("/etc/systemd")) ?? []
+            #expect(left == ["system"])
         }
 
         @Test("what cannot be a service is refused in words, before anything is written")

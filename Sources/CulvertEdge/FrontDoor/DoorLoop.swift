@@ -27,6 +27,8 @@ final class DoorLoop {
     private var nextToken: UInt64 = 2
     private var greeting: PendingConnections
     private var draining = PendingConnections(limit: drainLimit, timeout: drainTimeout)
+    /// Who wants to know when nobody is greeted any more.
+    private var awaiters: [(deadline: NIODeadline, done: @Sendable () -> Void)] = []
     /// What was peeked; shared by all, since nothing in it outlives a call.
     private var peeked = [UInt8](repeating: 0, count: ClientHello.maximumBytes)
 
@@ -63,6 +65,7 @@ final class DoorLoop {
             let now = NIODeadline.now()
             self.acceptTurn(now: now)
             self.expire(now: now)
+            self.tellAwaiters(now: now)
         }
     }
 
@@ -84,6 +87,7 @@ final class DoorLoop {
         var next = self.acceptPausedUntil ?? .distantFuture
         next = min(next, self.greeting.nextDeadline() ?? .distantFuture)
         next = min(next, self.draining.nextDeadline() ?? .distantFuture)
+        for awaiter in self.awaiters { next = min(next, awaiter.deadline) }
         guard next < .distantFuture else { return -1 }
         let left = (next - .now()).nanoseconds
         return CInt(clamping: max(0, left + 999_999) / 1_000_000)
@@ -94,6 +98,13 @@ final class DoorLoop {
             self.close(connection, because: "no whole ClientHello within the header timeout")
         }
         while let connection = self.draining.popExpired(now: now) { self.close(connection) }
+    }
+
+    private func tellAwaiters(now: NIODeadline) {
+        guard !self.awaiters.isEmpty else { return }
+        let isOver = self.greeting.count == 0
+        for awaiter in self.awaiters where isOver || awaiter.deadline <= now { awaiter.done() }
+        self.awaiters.removeAll { isOver || $0.deadline <= now }
     }
 }
 
@@ -316,27 +327,38 @@ extension DoorLoop {
             case .stopAccepting(let done):
                 self.stopAccepting()
                 done.signal()
+            case .tellOfGreetings(let deadline, let done):
+                self.awaiters.append((deadline, done))
             case .shutDown: next = .shutDown
             }
         }
         return next
     }
 
-    /// Takes what the kernel has already accepted, which closing would reset, then closes.
+    /// Takes what the kernel has already accepted, which closing would reset, then closes. What is in the
+    /// queue of a socket that others hold waits for them.
     private func stopAccepting() {
+        guard self.listener?.isPassed == false else { return self.closeListener() }
         let now = NIODeadline.now()
         self.acceptIsReady = true
         self.acceptPausedUntil = nil
         while self.listener != nil, self.acceptIsReady, self.acceptPausedUntil == nil {
             self.acceptOne(now: now)
         }
+        self.closeListener()
+    }
+
+    private func closeListener() {
+        // epoll forgets a descriptor by itself only when nobody else holds its socket.
+        if let raw = self.listener?.descriptor.raw { self.mailbox.poll.remove(raw) }
         self.listener = nil
         self.acceptPausedUntil = nil
     }
 
     private func shutDown() {
-        self.listener = nil
+        self.closeListener()
         self.greeting.removeAll()
         self.draining.removeAll()
+        self.tellAwaiters(now: .now())
     }
 }

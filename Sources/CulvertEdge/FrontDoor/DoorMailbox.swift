@@ -1,4 +1,5 @@
 import Dispatch
+import NIOCore
 import Synchronization
 
 /// How other threads reach the front door's: a queue of commands and a wake-up. Any thread, but for
@@ -6,6 +7,8 @@ import Synchronization
 final class DoorMailbox: Sendable {
     enum Command: Sendable {
         case stopAccepting(done: DispatchSemaphore)
+        /// Calls back once nobody is being greeted, or at the deadline.
+        case tellOfGreetings(deadline: NIODeadline, done: @Sendable () -> Void)
         case shutDown
     }
 

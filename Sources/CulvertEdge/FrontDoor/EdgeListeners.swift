@@ -13,11 +13,17 @@ struct EdgeListeners: Sendable {
     private let plain: (any Channel)?
     private let status: StatusServer?
 
-    /// Opens all of them; visitors and connectors are served when this returns.
+    /// How long a connection that is inside when the edge stops has for its ClientHello.
+    private static let lastHellos = TimeAmount.seconds(1)
+
+    /// Opens all of them, but for those that were passed; visitors and connectors are served when this
+    /// returns.
     ///
-    /// - Throws: the first port that cannot be listened on; what was opened before is closed.
+    /// - Throws: the first port that cannot be listened on, or socket that is not asked for; what was opened
+    ///   before is closed.
     static func open(
         _ configuration: EdgeConfiguration,
+        passed: PassedSockets,
         certificates: CertificateStore,
         counter: ConnectionCounter,
         endpoint: EdgeEndpoint,
@@ -26,6 +32,8 @@ struct EdgeListeners: Sendable {
         group: any EventLoopGroup,
         logger: Logger
     ) async throws -> (Self, Edge.Addresses) {
+        let passed = try passed.assigned(to: configuration.listen)
+        configuration.listen.report(passed, to: logger)
         let door = Self.makeDoor(
             configuration,
             certificates: certificates,
@@ -35,12 +43,18 @@ struct EdgeListeners: Sendable {
             group: group,
             logger: logger
         )
-        let https = try door.start(bind: SocketAddress(configuration.listen.https))
+        let https =
+            if let socket = passed[.https] {
+                try door.start(passed: socket.descriptor)
+            } else {
+                try door.start(bind: SocketAddress(configuration.listen.https))
+            }
         var addresses = Edge.Addresses(https: https)
         var plain: (any Channel)?
         do {
             plain = try await Self.listenPlain(
                 configuration,
+                passed: passed[.http],
                 httpsPort: https.port ?? 443,
                 counter: counter,
                 visitors: visitors,
@@ -52,6 +66,7 @@ struct EdgeListeners: Sendable {
                 let server = StatusServer(routes: routes, logger: logger)
                 addresses.metrics = try await server.start(
                     on: (address.host, address.port),
+                    passed: passed[.metrics]?.descriptor,
                     group: group
                 )
                 status = server
@@ -65,10 +80,11 @@ struct EdgeListeners: Sendable {
     }
 
     /// Takes no connection any more; those that are there are served on. The loops have taken over
-    /// every accepted one when this returns.
+    /// every accepted one when this returns, but for those without a ClientHello after a second.
     func stopAccepting() async {
         self.door.stopAccepting()
         try? await self.plain?.close()
+        await self.door.greetingsEnd(deadline: .now() + Self.lastHellos)
         // One round to take a socket over, one to set its channel up.
         for _ in 0..<2 {
             for loop in self.group.makeIterator() { try? await loop.submit {}.get() }
@@ -115,6 +131,7 @@ struct EdgeListeners: Sendable {
 
     private static func listenPlain(
         _ configuration: EdgeConfiguration,
+        passed: PassedSockets.Socket?,
         httpsPort: Int,
         counter: ConnectionCounter,
         visitors: VisitorServer,
@@ -124,7 +141,7 @@ struct EdgeListeners: Sendable {
             configuration.listen.plain == .serve ? .serve : .redirect(httpsPort: httpsPort)
         guard let address = configuration.listen.http else { return nil }
         let trusted = configuration.trustedProxies
-        return try await ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -145,8 +162,31 @@ struct EdgeListeners: Sendable {
                     try visitors.accept(channel, info, tls: nil, plain: plain)
                 }
             }
-            .bind(to: SocketAddress(address))
-            .get()
+        if let passed { return try await bootstrap.withBoundSocket(passed.descriptor).get() }
+        return try await bootstrap.bind(to: SocketAddress(address)).get()
+    }
+}
+
+extension EdgeConfiguration.Listen {
+    /// Says which sockets were passed, and where they are not what the file says.
+    fileprivate func report(
+        _ passed: [PassedSockets.Key: PassedSockets.Socket],
+        to logger: Logger
+    ) {
+        for (key, address) in [
+            (PassedSockets.Key.https, self.https), (.http, self.http), (.metrics, self.metrics),
+        ] {
+            guard let socket = passed[key], let address else { continue }
+            logger.info(
+                "Listening on a socket that was passed",
+                metadata: ["key": "\(key.rawValue)", "address": "\(socket.address)"]
+            )
+            guard socket.address.port != address.port else { continue }
+            logger.notice(
+                "The passed socket counts, and not the file's address",
+                metadata: ["key": "listen.\(key.rawValue)", "file": "\(address)"]
+            )
+        }
     }
 }
 

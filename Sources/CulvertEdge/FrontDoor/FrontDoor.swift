@@ -78,7 +78,18 @@ package final class FrontDoor: Sendable {
     /// Binds, starts the thread, and gives the bound address, with the port the kernel chose when
     /// `address` has port 0. A door opens once.
     package func start(bind address: SocketAddress) throws(FrontDoorError) -> SocketAddress {
-        let listener = try ListeningSocket(bind: address, backlog: self.configuration.backlog)
+        try self.start(ListeningSocket(bind: address, backlog: self.configuration.backlog))
+    }
+
+    /// The same on a socket that listens already and that another process holds too: from
+    /// ``stopAccepting()`` on, connections wait in its queue for whoever comes next.
+    package func start(passed descriptor: CInt) throws(FrontDoorError) -> SocketAddress {
+        try self.start(ListeningSocket(passed: descriptor))
+    }
+
+    private func start(
+        _ listener: consuming ListeningSocket
+    ) throws(FrontDoorError) -> SocketAddress {
         let bound = listener.boundAddress
         let mailbox = try DoorMailbox()
         let loop = try DoorLoop(
@@ -103,13 +114,26 @@ package final class FrontDoor: Sendable {
         return bound
     }
 
-    /// Closes the listener, after taking what the kernel had accepted; those already inside go on.
-    /// The port is free when this returns. Waits for the door's thread, some microseconds.
+    /// Closes the listener; those already inside go on. What waits in the kernel's queue is taken first,
+    /// unless the socket was passed. The port is free when this returns, but for one that was. Waits for
+    /// the door's thread, some microseconds.
     package func stopAccepting() {
         guard case .open(let mailbox, let thread) = self.state.withLock({ $0 }) else { return }
         let done = DispatchSemaphore(value: 0)
         mailbox.send(.stopAccepting(done: done))
         if !thread.isCurrent { done.wait() }
+    }
+
+    /// Waits until every connection that is inside has been handed out or closed, at the latest until
+    /// `deadline`.
+    package func greetingsEnd(deadline: NIODeadline) async {
+        await withCheckedContinuation { continuation in
+            // Under the lock, so that the thread hears of it before it is told to end.
+            self.state.withLock { state in
+                guard case .open(let mailbox, _) = state else { return continuation.resume() }
+                mailbox.send(.tellOfGreetings(deadline: deadline) { continuation.resume() })
+            }
+        }
     }
 
     /// Closes the listener and every socket not handed out; those handed out are not touched. Waits

@@ -16,6 +16,8 @@ struct ListeningSocket: ~Copyable, Sendable {
 
     let descriptor: OwnedDescriptor
     let boundAddress: SocketAddress
+    /// Whether another process holds it too, so that connections can wait in its queue when it is closed here.
+    let isPassed: Bool
 
     /// Binds with `SO_REUSEADDR`; `[::]` takes IPv4 too; port 0 takes a free one. What is accepted
     /// inherits `TCP_NODELAY`.
@@ -40,6 +42,23 @@ struct ListeningSocket: ~Copyable, Sendable {
         else { throw FrontDoorError(call: "getsockname", errno: errno, address: name) }
         self.descriptor = descriptor
         self.boundAddress = here
+        self.isPassed = false
+    }
+
+    /// Takes over a socket that listens already, which is this one's to close.
+    init(passed raw: CInt) throws(FrontDoorError) {
+        let descriptor = OwnedDescriptor(raw)
+        let flags = fcntl(raw, F_GETFL)
+        guard flags >= 0, fcntl(raw, F_SETFL, flags | O_NONBLOCK) == 0 else {
+            throw FrontDoorError(call: "fcntl", errno: errno)
+        }
+        Self.set(raw, level: CInt(IPPROTO_TCP), option: TCP_NODELAY, value: 1)
+        guard let local = Self.localAddress(of: raw),
+            let here = try? SocketAddress(ipAddress: local.ip, port: Int(local.port))
+        else { throw FrontDoorError(call: "getsockname", errno: errno) }
+        self.descriptor = descriptor
+        self.boundAddress = here
+        self.isPassed = true
     }
 
     /// Takes one connection; never blocks.

@@ -81,6 +81,9 @@ package struct VisitorTimeouts: Sendable {
     /// after that, to where it counts as gone: whether it still listens only writing would tell.
     /// Default 2 s. One with TLS counts as gone at once.
     package var halfClosed = TimeAmount.seconds(2)
+    /// Before a connection without a request is closed once the server stops: a request that is on its
+    /// way by then is answered. Default 1 s.
+    package var lastRequest = TimeAmount.seconds(1)
     /// Between requests. Default 75 s; then the connection is closed.
     package var keepAlive = TimeAmount.seconds(75)
     /// To throw an unread body away. Default 5 s; then the connection is closed.

@@ -95,9 +95,10 @@ package final class VisitorServer: Sendable {
         }
     }
 
-    /// Ends the connections: idle ones at once, others after the answers in progress, which say
-    /// `Connection: close`, or come before a GOAWAY. Returns when all are gone, or at the deadline,
-    /// when what is left is cut. Connections accepted meanwhile are served one request.
+    /// Ends the connections: after the answers in progress, which say `Connection: close`, or come before
+    /// a GOAWAY; idle ones when no request comes for a second more, which one may be on its way to.
+    /// Returns when all are gone, or at the deadline, when what is left is cut. Connections accepted
+    /// meanwhile are served one request.
     package func drain(deadline: NIODeadline) async {
         let channels = self.connections.withLockedValue { connections in
             connections.isDraining = true

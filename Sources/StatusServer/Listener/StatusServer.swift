@@ -46,11 +46,13 @@ package final class StatusServer: Sendable {
     /// - Parameters:
     ///   - address: `host` is a name, an IPv4 or an IPv6 address without brackets, or empty for every
     ///     address; `port` 0 lets the kernel choose one.
+    ///   - passed: A socket that listens already, to be used instead and closed with the listener.
     ///   - group: Whose loops carry the connections.
     /// - Returns: Where it listens, with the port that the kernel chose.
     /// - Throws: `StatusServerError` naming the address and what is in the way.
     package func start(
         on address: (host: String, port: Int),
+        passed: CInt? = nil,
         group: any EventLoopGroup
     ) async throws -> SocketAddress {
         let isFirst = self.contents.withLock { contents in
@@ -62,7 +64,7 @@ package final class StatusServer: Sendable {
         guard isFirst else { throw StatusServerError(address: name, port: address.port) }
         let listener: any Channel
         do {
-            listener = try await self.bind(address, group: group)
+            listener = try await self.bind(address, passed: passed, group: group)
         } catch {
             self.contents.withLock { $0.phase = .stopped }
             throw StatusServerError(address: name, port: address.port, cause: error)
@@ -83,6 +85,7 @@ package final class StatusServer: Sendable {
 
     private func bind(
         _ address: (host: String, port: Int),
+        passed: CInt?,
         group: any EventLoopGroup
     ) async throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
@@ -94,6 +97,7 @@ package final class StatusServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
             }
+        if let passed { return try await bootstrap.withBoundSocket(passed).get() }
         guard address.host.isEmpty else {
             return try await bootstrap.bind(host: address.host, port: address.port).get()
         }

@@ -30,6 +30,10 @@ struct EdgeRunCommand: AsyncParsableCommand {
             tunnels it declares change at once, the rest at the next start; a file with a mistake is \
             reported and changes nothing. SIGTERM lets requests under way end, for the \
             grace period at most; a second one ends at once.
+
+            Listening sockets that systemd passes (sd_listen_fds(3), culvert-edge.socket) are used \
+            instead of own ones, by port or by FileDescriptorName=https, http, metrics: connections wait \
+            in them while the edge is restarted.
             """
     )
 
@@ -39,6 +43,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        let passed = try passedSockets()
         let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
         let signals = await Service.trapSignals()
         let configuration: EdgeConfiguration
@@ -49,7 +54,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
         }
         let logger = self.logging.logger()
         for notice in configuration.notices { logger.notice("\(notice)") }
-        let edge = try await startEdge(configuration, issued: nil, logger: logger)
+        let edge = try await startEdge(configuration, issued: nil, passed: passed, logger: logger)
         logger.info(
             "Edge started",
             metadata: [
@@ -92,10 +97,22 @@ struct EdgeRunCommand: AsyncParsableCommand {
     }
 }
 
+/// The listening sockets that this process was started with.
+///
+/// - Throws: `Failure` naming what is none.
+private func passedSockets() throws -> PassedSockets {
+    do {
+        return try PassedSockets(environment: ProcessInfo.processInfo.environment)
+    } catch {
+        throw Failure("The edge cannot start: \(error)")
+    }
+}
+
 /// Starts an edge on the process's event loops; its failure is for a person.
 func startEdge(
     _ configuration: EdgeConfiguration,
     issued: IssuedCertificates?,
+    passed: PassedSockets = PassedSockets(),
     logger: Logger
 ) async throws -> Edge {
     let writeLine: @Sendable (AccessRecord) -> Void = { AccessLog.write($0, to: logger) }
@@ -104,6 +121,7 @@ func startEdge(
             configuration,
             agent: "culvert/\(buildVersion)",
             issued: issued,
+            passed: passed,
             metrics: EdgeMetrics(version: buildVersion),
             group: MultiThreadedEventLoopGroup.singleton,
             logger: logger,

@@ -33,6 +33,9 @@ struct EdgeDevCommand: AsyncParsableCommand {
     )
     var tcpPorts = "127.0.0.1:0"
 
+    @Option(help: "Where /metrics, /healthz and /readyz are; `off` for nowhere.")
+    var metrics = "off"
+
     @Flag(help: "Log a line for each request.")
     var accessLog = false
 
@@ -83,10 +86,10 @@ struct EdgeDevCommand: AsyncParsableCommand {
         do {
             configuration.listen.https = try HostPort(self.https)
             configuration.listen.http = self.http == "off" ? nil : try HostPort(self.http)
+            configuration.listen.metrics = self.metrics == "off" ? nil : try HostPort(self.metrics)
         } catch {
-            throw Failure("--https and --http take HOST:PORT: \(error.message)")
+            throw Failure("--https, --http and --metrics take HOST:PORT: \(error.message)")
         }
-        configuration.listen.metrics = nil
         if self.tcpPorts != "off" {
             do {
                 configuration.listen.tcpPorts = try TCPPortRange(

@@ -20,7 +20,7 @@ struct ServicePlace: ParsableArguments {
 struct ServiceUninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uninstall",
-        abstract: "Stop a service, and remove its unit and its token.",
+        abstract: "Stop a service, and remove its units and its token.",
         discussion: "What an edge keeps, in /var/lib/culvert, stays, and so do configuration files."
     )
 

@@ -1,7 +1,7 @@
 import ConfigurationFile
 import Foundation
 
-/// A service's two files, below the root of the machine that it is installed on.
+/// A service's files, below the root of the machine that it is installed on.
 struct ServiceFiles {
     /// `/`, or the folder that becomes one.
     let root: String
@@ -10,6 +10,7 @@ struct ServiceFiles {
     /// As the service sees them.
     var tokenFile: String { "/etc/culvert/\(self.name.text).token" }
     private var unitFile: String { "/etc/systemd/system/\(self.name.unit)" }
+    private var socketFile: String { "/etc/systemd/system/\(self.name.socketUnit)" }
 
     /// Whether this is the machine itself.
     var isHere: Bool { self.prefix.isEmpty }
@@ -28,14 +29,14 @@ struct ServiceFiles {
         return String(file.dropFirst(self.prefix.utf8.count))
     }
 
-    /// Those of the two that exist.
+    /// Those that exist.
     var existing: [String] {
-        [self.tokenFile, self.unitFile].map(self.here).filter {
+        [self.tokenFile, self.unitFile, self.socketFile].map(self.here).filter {
             FileManager.default.fileExists(atPath: $0)
         }
     }
 
-    /// Writes the unit with mode 0644 and the token with 0600; without one, none is left there.
+    /// Writes the units with mode 0644 and the token with 0600; those that are not needed are not left there.
     ///
     /// - Throws: `Failure`; the token is not left behind without its unit.
     func write(_ unit: ServiceUnit, token: String?, replacing: Bool) throws {
@@ -58,13 +59,13 @@ struct ServiceFiles {
                 // Of the service that is replaced, which nobody needs any more.
                 try PrivateFile.remove(self.here(self.tokenFile))
             }
-            let file = self.here(self.unitFile)
             do {
-                try Data(unit.text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
-                try FileManager.default.setAttributes(
-                    [.posixPermissions: 0o644],
-                    ofItemAtPath: file
-                )
+                try self.writePublic(unit.text, to: self.unitFile)
+                if let socket = unit.socket {
+                    try self.writePublic(socket.text, to: self.socketFile)
+                } else {
+                    try PrivateFile.remove(self.here(self.socketFile))
+                }
             } catch {
                 if token != nil { try PrivateFile.remove(self.here(self.tokenFile)) }
                 throw error
@@ -76,7 +77,13 @@ struct ServiceFiles {
         }
     }
 
-    /// Removes both files.
+    private func writePublic(_ text: String, to name: String) throws {
+        let file = self.here(name)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
+    }
+
+    /// Removes them all.
     ///
     /// - Throws: `Failure` naming the one that is still there.
     func remove() throws {

@@ -21,7 +21,9 @@ struct ServiceInstallCommand: ParsableCommand {
             $CULVERT_TOKEN and --token-file (- is standard input) keep it out of `ps`.
 
             An edge's `store:` is /var/lib/culvert/edge.db (for --name NAME /var/lib/culvert-NAME/…); \
-            that folder is made. It may listen on ports below 1024.
+            that folder is made. It may listen on ports below 1024. culvert-NAME.socket holds the ports \
+            of its `listen`, so that visitors wait while it restarts and none is refused; install again \
+            with --force when they change. `systemctl stop culvert-NAME.socket` stops both.
 
             Examples:
               culvert service install cvt_… --url http://localhost:3000

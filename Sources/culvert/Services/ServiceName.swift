@@ -23,4 +23,7 @@ struct ServiceName: ExpressibleByArgument {
 
     /// The unit's name.
     var unit: String { "culvert-\(self.text).service" }
+
+    /// The name of the unit that holds an edge's ports.
+    var socketUnit: String { "culvert-\(self.text).socket" }
 }

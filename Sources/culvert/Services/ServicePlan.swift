@@ -25,6 +25,12 @@ struct ServicePlan {
         var unit: ServiceUnit
         if command.edge {
             unit = try Self.edge(command.edgeFile, program, files, &self.access)
+            if unit.socket == nil {
+                self.notices.append(
+                    "`listen` has a name or port 0, which systemd cannot hold: the edge opens its ports "
+                        + "itself, and visitors are refused while it restarts."
+                )
+            }
         } else {
             let key = try command.source.readToken()
             self.token = key?.token.text
@@ -148,6 +154,7 @@ struct ServicePlan {
             throw Failure("\(error)")
         }
         unit.grace = configuration.gracePeriod
+        unit.socket = ServiceSocketUnit(name: files.name, configuration.listen)
         if let store = configuration.store, !store.hasPrefix(unit.stateDirectory + "/") {
             throw Failure(
                 """

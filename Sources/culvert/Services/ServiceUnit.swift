@@ -20,6 +20,8 @@ struct ServiceUnit {
     var secrets: [(name: String, file: String)] = []
     /// Groups whose files the service may read besides.
     var groups: [String] = []
+    /// What holds an edge's ports; nil when it opens them itself.
+    var socket: ServiceSocketUnit?
     /// How long requests may go on once it is told to stop.
     var grace: Duration = .seconds(30)
 
@@ -40,18 +42,19 @@ struct ServiceUnit {
 
     /// The unit file's text.
     var text: String {
-        ([self.unit, self.service, Self.hardening] + [self.privileges, Self.install])
+        ([self.unit, self.service, Self.hardening] + [self.privileges, self.install])
             .joined(separator: "\n") + "\n"
     }
 
     private var unit: String {
         let what = self.role == .edge ? "edge" : "connector"
+        let socket = self.socket?.name.socketUnit
         return """
             # Written by `culvert service install`; `systemctl edit \(self.name.unit)` adds to it.
             [Unit]
             Description=Culvert \(what) (\(self.name.text))
             Wants=network-online.target
-            After=network-online.target
+            After=network-online.target\(socket.map { " \($0)\nRequires=\($0)" } ?? "")
 
             """
     }
@@ -128,10 +131,10 @@ struct ServiceUnit {
         }
     }
 
-    private static let install = """
-        [Install]
-        WantedBy=multi-user.target
-        """
+    private var install: String {
+        let also = self.socket.map { "\nAlso=\($0.name.socketUnit)" } ?? ""
+        return "[Install]\nWantedBy=multi-user.target" + also
+    }
 }
 
 extension ServiceUnit.Word {

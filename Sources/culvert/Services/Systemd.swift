@@ -34,6 +34,8 @@ enum Systemd {
     static func start(_ name: ServiceName) throws -> String {
         try self.call(["daemon-reload"])
         try self.call(["enable", "--quiet", name.unit])
+        // The ports may be others than before, and are not taken from a service that holds them itself.
+        _ = self.output("systemctl", ["stop", name.socketUnit, name.unit])
         // Also when it runs already, with what was there before.
         let isUp = ChildProgram.run("systemctl", ["restart", name.unit])
         let status = isUp ? self.status(of: name) : ""
@@ -62,7 +64,11 @@ enum Systemd {
 
     /// Stops a service for good. One that is not there is none the less stopped.
     static func stop(_ name: ServiceName) {
-        _ = self.output("systemctl", ["disable", "--now", "--quiet", name.unit])
+        // Together: whoever connects to the socket would start the service again.
+        let units = [name.socketUnit, name.unit]
+        _ = self.output("systemctl", ["stop"] + units)
+        _ = self.output("systemctl", ["disable", "--quiet", name.unit])
+        _ = self.output("systemctl", ["disable", "--quiet", name.socketUnit])
     }
 
     /// Has systemd read its units again, without one that was removed.
@@ -70,7 +76,7 @@ enum Systemd {
     /// - Throws: `Failure`.
     static func forget(_ name: ServiceName) throws {
         try self.call(["daemon-reload"])
-        _ = self.output("systemctl", ["reset-failed", name.unit])
+        _ = self.output("systemctl", ["reset-failed", name.unit, name.socketUnit])
     }
 
     private static func isActive(_ name: ServiceName) -> Bool {

@@ -28,7 +28,11 @@ struct ConnectorPlan {
             draft.file = (file, try loadConnectorConfiguration(file))
         } else if name == nil, token == nil, source.credentialsFile == nil {
             // There is nothing to go by; that says where a file would be looked for.
-            _ = try configFile.file()
+            do {
+                _ = try configFile.file()
+            } catch let failure as Failure {
+                throw Failure("\(failure) Or give a tunnel's token: CULVERT_TOKEN=cvt_….")
+            }
         }
         let key = try draft.key(token, credentialsFile: source.credentialsFile)
         var configuration = draft.file?.configuration ?? ConnectorConfiguration()

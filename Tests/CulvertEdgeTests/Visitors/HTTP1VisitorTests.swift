@@ -485,7 +485,23 @@ struct HTTP1VisitorTests {
         }
     }
 
-    @Test func drainEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer() async throws {
+    @Test func drainAnswersARequestThatComesWhenItHasBegun() async throws {
+        try await TestServer.run { server in
+            let kept = try await RawClient(server)
+            try await kept.send(get("/hello"))
+            await kept.receive("hello 0")
+            let draining = Task { await server.server.drain(deadline: .now() + .seconds(30)) }
+            while !server.server.isDraining { await Task.yield() }
+            try await kept.send(get("/hello"))
+            let answer = await kept.receiveToEnd()
+            // It says `Connection: close`, unless it was faster than the word to the connection.
+            #expect(answer.hasSuffix("hello 0"))
+            try await kept.close()
+            await draining.value
+        }
+    }
+
+    @Test func drainEndsIdleConnectionsAndOthersAfterTheirAnswer() async throws {
         try await TestServer.run { server in
             let idle = try await RawClient(server)
             try await idle.send(get("/hello"))

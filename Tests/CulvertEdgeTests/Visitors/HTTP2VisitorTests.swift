@@ -161,6 +161,26 @@ struct HTTP2VisitorTests {
         }
     }
 
+    @Test func drainAnswersARequestThatComesWhenItHasBegun() async throws {
+        try await self.run { server, client in
+            try await client.send(.request(1, "/hello"))
+            try await client.frames.first {
+                $0.stream == 1 && $0.flags & RawFrame.endStream != 0
+            }
+            let draining = Task { await server.server.drain(deadline: .now() + .seconds(30)) }
+            while !server.server.isDraining { await Task.yield() }
+            try await client.send(.request(3, "/hello"))
+            try await client.frames.first {
+                $0.stream == 3 && $0.flags & RawFrame.endStream != 0
+            }
+            try await client.frames.first {
+                $0.type == RawFrame.goAway && $0.payload.starts(with: [0, 0, 0, 3])
+            }
+            try await client.closed()
+            await draining.value
+        }
+    }
+
     @Test func idleConnectionEndsWithGoAway() async throws {
         try await self.run {
             $0.timeouts.keepAlive = .seconds(1)

@@ -1,7 +1,7 @@
 """Visits through the tunnel for a while in all the ways there are, and prints what failed as JSON.
 
 usage: load.py HOST WEBSOCKET_HOST PORT CA SECONDS KIND…
-KIND: small, download, upload, events, websocket, http2; each may be given as KIND=COUNT.
+KIND: small, fresh (a small one on a connection of its own), download, upload, events, websocket, http2; each may be given as KIND=COUNT.
 Prints `started` once every kind has had its first success.
 """
 
@@ -58,6 +58,11 @@ def small(connection, index):
     check(value["target"] == "/small/%d" % index, "another request's answer")
     with lock:
         origins[value["origin"]] = origins.get(value["origin"], 0) + 1
+
+
+def fresh(connection, index):
+    connection.close()
+    small(connection, index)
 
 
 def download(connection, index):

@@ -17,7 +17,7 @@ struct Load {
     /// - Parameters:
     ///   - deployment: What to visit.
     ///   - seconds: For how long.
-    ///   - kinds: `small=4`, `download`, `upload`, `events`, `websocket`, `http2`.
+    ///   - kinds: `small=4`, `fresh`, `download`, `upload`, `events`, `websocket`, `http2`.
     /// - Throws: `TestFailure` when it cannot be started.
     init(_ deployment: Deployment, seconds: Double, kinds: [String]) throws {
         self.seconds = seconds

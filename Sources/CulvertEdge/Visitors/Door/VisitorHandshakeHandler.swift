@@ -38,8 +38,11 @@ final class VisitorHandshakeHandler: ChannelInboundHandler, RemovableChannelHand
         switch event {
         case TLSUserEvent.handshakeCompleted(let negotiated):
             self.negotiated(context, isHTTP2: negotiated == "h2")
-        case is VisitorDrainEvent, ChannelEvent.inputClosed:
+        case ChannelEvent.inputClosed:
             context.close(promise: nil)
+        case is VisitorDrainEvent:
+            // It is served one request yet: the handler that takes over asks the server.
+            break
         default:
             context.fireUserInboundEventTriggered(event)
         }

@@ -43,6 +43,9 @@ extension HTTP1VisitorHandler {
     func updateDeadline() {
         guard let timer else { return }
         switch self.waiting {
+        case .nextRequest where self.isDraining:
+            self.lastProgress = .now()
+            timer.set(self.lastProgress + self.timeouts.lastRequest)
         case .nextRequest where self.requestCount == 0:
             timer.set(self.acceptedAt + self.timeouts.header)
         case .nextRequest:
@@ -65,6 +68,7 @@ extension HTTP1VisitorHandler {
     func deadlinePassed() {
         guard let context else { return }
         switch self.waiting {
+        case .nextRequest where self.isDraining: self.finishConnection(context)
         case .nextRequest: context.close(promise: nil)
         case .head: self.refuseSlowHead()
         case .body:

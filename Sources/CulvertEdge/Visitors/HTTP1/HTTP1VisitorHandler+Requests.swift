@@ -57,7 +57,7 @@ extension HTTP1VisitorHandler {
     }
 
     private func waitForHead(_ context: ChannelHandlerContext) -> Bool {
-        if self.isInputClosed || (self.isDraining && !self.parser.isWithinHead) {
+        if self.isInputClosed {
             self.finishConnection(context)
         } else if self.parser.isWithinHead, self.headBegan == nil {
             self.headBegan = self.requestCount == 0 ? self.acceptedAt : .now()
@@ -198,7 +198,7 @@ extension HTTP1VisitorHandler {
     private func finishExchange(_ context: ChannelHandlerContext) -> Bool {
         self.exchange = nil
         self.undeliveredBytes = 0
-        if self.closesAfterAnswer || self.isDraining {
+        if self.closesAfterAnswer {
             self.finishConnection(context)
             return false
         }

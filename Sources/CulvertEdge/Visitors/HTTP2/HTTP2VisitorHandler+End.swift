@@ -6,7 +6,9 @@ extension HTTP2VisitorHandler {
     /// Stops taking new streams and ends when the last is over (RFC 9113 §6.8).
     func drain() {
         guard self.goingAway == nil else { return }
-        if self.streams.isEmpty { return self.endConnection() }
+        // After a GOAWAY without streams NIOHTTP2 refuses those that are on their way: wait for one.
+        self.drainsAfterRequest = self.streams.isEmpty
+        guard !self.drainsAfterRequest else { return self.updateDeadline() }
         self.goingAway = .announced
         // The visitor may have sent requests that are not here yet: the first GOAWAY refuses none,
         // and once the PING is back, all of them are here.
@@ -26,12 +28,13 @@ extension HTTP2VisitorHandler {
     }
 
     func peerGoesAway() {
-        if self.goingAway == nil { self.goingAway = .announced }
+        if self.goingAway == nil { self.goingAway = .final }
         if self.streams.isEmpty { self.endConnection() }
     }
 
     func becameIdle() {
-        if self.goingAway != nil {
+        // While the PING is on its way, a request may be.
+        if self.goingAway == .final {
             self.endConnection()
         } else {
             self.updateDeadline()
@@ -69,6 +72,8 @@ extension HTTP2VisitorHandler {
         guard let timer else { return }
         if !self.streams.isEmpty {
             timer.set(.now() + self.timeouts.bodyIdle)
+        } else if self.goingAway != nil || self.drainsAfterRequest {
+            timer.set(.now() + self.timeouts.lastRequest)
         } else if self.hasPreface {
             timer.set(.now() + self.timeouts.keepAlive)
         } else {

@@ -13,6 +13,7 @@ extension HTTP2VisitorHandler {
         stream.isRequestEnded = headers.endStream
         self.streams[id] = stream
         if self.streams.count == 1 { self.updateDeadline() }
+        if self.drainsAfterRequest { self.drain() }
         let (pseudo, fields, bytes) = HTTP2PseudoFields.split(headers.headers)
         let hasBody = !headers.endStream
         do throws(EdgeFailure) {

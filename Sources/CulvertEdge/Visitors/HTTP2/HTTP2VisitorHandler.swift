@@ -33,6 +33,8 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     var windowUpdates = 0
     var refusedStreams = 0
     var goingAway: GoingAway?
+    /// The server is stopping: the connection ends after one more request, or when none comes.
+    var drainsAfterRequest = false
     var hasPreface = false
     let acceptedAt: NIODeadline
     var timer: DeadlineTimer?
@@ -42,6 +44,7 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     enum GoingAway {
         /// Streams on their way may still arrive; a PING tells when no more do.
         case announced
+        /// None do: the connection ends with its last stream.
         case final
     }
 
