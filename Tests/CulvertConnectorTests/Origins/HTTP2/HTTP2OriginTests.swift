@@ -159,10 +159,20 @@ struct HTTP2ExchangeTests {
 
     static let unwritable: [(String, String, HTTPFields)] = [
         ("GET", "/a b", HTTPFields()), ("GE T", "/a", HTTPFields()),
-        ("CONNECT", "/c", HTTPFields()),
         ("GET", "/n", ["X": "1\r\nA: b"]), ("GET", "/z", ["X": "a\u{0}b"]),
         ("GET", "/s", ["X ": "1"]), ("GET", "/t", ["": "1"]), ("GET", "/p", [":path": "/other"]),
     ]
+
+    @Test("CONNECT, by which an edge carries TCP, is no request for an HTTP origin")
+    func connect() async throws {
+        let bench = try await Bench()
+        let origin = try await FrameOrigin.start(script: polite)
+        defer { origin.stop() }
+        let target = origin.target()
+        let seen = try await bench.exchange("*", to: target, method: "CONNECT")
+        #expect(seen.head?.status == 405 && seen.reset == nil)
+        #expect(origin.seen.accepted == 0)
+    }
 
     @Test(
         "A request that would not stay itself on the wire never reaches an origin",
