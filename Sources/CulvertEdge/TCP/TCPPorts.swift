@@ -12,7 +12,7 @@ internal import TunnelWire
 ///
 /// Any thread; opening a port takes three system calls and waits for nothing.
 final class TCPPorts: Sendable {
-    /// Ports that one login may ask for; beyond it the login is refused.
+    /// Ports that one tunnel may have; beyond it a login is refused.
     static let maximumPorts = 8
     private static let backlog: CInt = 1_024
 
@@ -63,9 +63,7 @@ final class TCPPorts: Sendable {
     ///
     /// Those that the same tunnel has already it shares. Each is to be closed again by ``close(_:)``.
     func open(_ asked: [Int], for owner: ServedTunnel.Identity) -> Result<[Int], Refusal> {
-        guard asked.count <= Self.maximumPorts else {
-            return .failure(.port("more than \(Self.maximumPorts) ports"))
-        }
+        guard asked.count <= Self.maximumPorts else { return .failure(.tooManyPorts) }
         var opened: [Int] = []
         for port in asked {
             switch self.open(port, for: owner) {
@@ -98,6 +96,8 @@ final class TCPPorts: Sendable {
                 contents.ports[asked] = open
                 return .success(asked)
             }
+            guard contents.ports.values.count(where: { $0.owner == owner }) < Self.maximumPorts
+            else { return .failure(.tooManyPorts) }
             guard let socket = self.bind(asked, except: contents.ports) else {
                 let what = asked == 0 ? "no port is free" : "port \(asked) is not free"
                 return .failure(.port(what, isPermanent: false))
@@ -182,6 +182,10 @@ extension Refusal {
             message: words
         )
     }
+
+    fileprivate static let tooManyPorts = Refusal.port(
+        "a tunnel has at most \(TCPPorts.maximumPorts) ports"
+    )
 
     /// For a login that asks for a port of an edge that has none to give.
     static let noPorts = Refusal.port(

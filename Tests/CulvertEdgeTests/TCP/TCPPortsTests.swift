@@ -59,9 +59,14 @@ import TunnelWire
         let ports = try self.ports("0")
         let theirs = try ports.open([0], for: self.two).get()[0]
         #expect(self.refusal(ports.open([0, theirs], for: self.one)).contains("another tunnel"))
-        #expect(
-            self.refusal(ports.open(Array(repeating: 0, count: 9), for: self.one)).contains("8")
-        )
+        let nine = Array(repeating: 0, count: 9)
+        #expect(self.refusal(ports.open(nine, for: self.one)).contains("at most 8"))
+        // Nor by several logins; what was opened of a login that is refused is closed again.
+        for _ in 0..<3 {
+            #expect(throws: Never.self) { try ports.open([0, 0], for: self.one).get() }
+        }
+        #expect(self.refusal(ports.open([0, 0, 0], for: self.one)).contains("at most 8"))
+        #expect(throws: Never.self) { try ports.open([0, 0], for: self.one).get() }
         await ports.stopAccepting()
         #expect(self.refusal(ports.open([0], for: self.one)).contains("stopping"))
     }

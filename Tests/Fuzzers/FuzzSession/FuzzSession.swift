@@ -100,10 +100,11 @@ private final class Run {
     private func receive() {
         let types: [FrameType] = [
             .head, .data, .trailers, .reset, .streamCredit, .sessionCredit, .ack, .ping, .pong,
-            .drain, .close, .head, .data, .data, .login, FrameType(rawValue: 0xA1),
+            .drain, .close, .head, .data, .data, .login, .configuration, .report,
+            FrameType(rawValue: 0xA2),
         ]
         let choice = self.script.byte()
-        let type = types[Int(choice & 15)]
+        let type = types[Int(choice) % types.count]
         let payload = self.payload(of: type)
         let header = FrameHeader(
             type: type,
@@ -134,7 +135,8 @@ private final class Run {
 
     private func isOfSession(_ type: FrameType) -> Bool {
         switch type {
-        case .sessionCredit, .ack, .ping, .pong, .drain, .close, .login: true
+        case .sessionCredit, .ack, .ping, .pong, .drain, .close, .login, .configuration, .report:
+            true
         default: false
         }
     }
@@ -144,6 +146,12 @@ private final class Run {
         case .sessionCredit, .streamCredit, .ack, .ping, .pong:
             return ByteBuffer(integer: self.script.number())
         case .drain: return ByteBuffer()
+        case .report where self.script.byte() & 1 == 0:
+            let version = self.script.number()
+            return ConnectorReport(
+                configurationVersion: version,
+                unhealthyHostnames: Array(repeating: "a.test", count: Int(version % 9))
+            ).payload()
         case .head where self.script.byte() & 1 == 0:
             var head = ByteBuffer(integer: 2 as UInt8)
             head.writeInteger(100 + UInt16(self.script.byte()))
@@ -210,16 +218,27 @@ private final class Run {
     }
 
     private func manage(_ choice: UInt8) {
-        switch choice % 5 {
+        switch choice % 6 {
         case 0: self.session.linkWasLost(now: self.now)
         case 1, 2:
             self.session.linkWasLost(now: self.now)
             self.decoder = FrameDecoder()
             try? self.session.resume(peerProcessed: self.script.number(), now: self.now)
         case 3: self.session.startDraining()
+        case 4: self.sendManagement()
         default:
             guard choice & 0xF0 == 0xF0 else { return }
             self.session.close(.shutdown, reason: String(repeating: "ö", count: Int(choice) * 2))
+        }
+    }
+
+    private func sendManagement() {
+        let number = self.script.number()
+        if self.session.role == .edge {
+            let text = String(repeating: "t", count: Int(number % 40_000))
+            self.session.send(ManagedConfiguration(version: number, text: text))
+        } else {
+            self.session.send(ConnectorReport(configurationVersion: number))
         }
     }
 
