@@ -48,7 +48,7 @@ import Testing
         #expect(read == [self.event, gone])
     }
 
-    @Test func itEndsWhenTheTokenIsNoLongerGood() async throws {
+    @Test func whoHasLoggedOutSeesNothing() async throws {
         let (fixture, token) = try await self.world()
         _ = try await fixture.send("DELETE", "/api/v1/sessions/current", token: token)
         let out = try await fixture.send("GET", "/api/v1/tunnels/web/events", token: token)
