@@ -48,6 +48,24 @@ import Testing
         #expect(read == [self.event, gone])
     }
 
+    @Test func itEndsWhenTheTokenIsNoLongerGood() async throws {
+        let (fixture, token) = try await self.world()
+        let (stream, continuation) = AsyncStream.makeStream(of: EventDocument?.self)
+        fixture.connectors.stream.withLock { $0 = stream }
+        continuation.yield(self.event)
+        let path = "/api/v1/tunnels/web/events"
+        async let watched = fixture.send("GET", path, token: token)
+        // The session ends once the edge has agreed, and not before.
+        while !fixture.connectors.wasWatched.load(ordering: .acquiring) { await Task.yield() }
+        _ = try await fixture.send("DELETE", "/api/v1/sessions/current", token: token)
+        continuation.yield(nil)
+        continuation.yield(EventDocument("gone", at: self.event.at))
+        let answer = try await watched
+        let text = String(decoding: answer.body, as: UTF8.self)
+        #expect(answer.head.status == 200 && answer.isComplete)
+        #expect(text.contains("request") && !text.contains("gone"), "\(text)")
+    }
+
     @Test func whoHasLoggedOutSeesNothing() async throws {
         let (fixture, token) = try await self.world()
         _ = try await fixture.send("DELETE", "/api/v1/sessions/current", token: token)

@@ -63,7 +63,13 @@ final class TestConnectors: TunnelPresence {
     /// What the next watchers see; nil refuses them.
     let events = Mutex<[EventDocument?]?>([])
 
+    let wasWatched = Atomic<Bool>(false)
+    /// What the next watcher sees instead, as it comes.
+    let stream = Mutex<AsyncStream<EventDocument?>?>(nil)
+
     func events(of tunnel: TunnelID) -> AsyncStream<EventDocument?>? {
+        self.wasWatched.store(true, ordering: .releasing)
+        if let stream = self.stream.withLock({ $0 }) { return stream }
         guard let events = self.events.withLock({ $0 }) else { return nil }
         return AsyncStream { continuation in
             for event in events { continuation.yield(event) }
