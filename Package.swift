@@ -86,7 +86,7 @@ let package = Package(
             ]
         ),
         .systemLibrary(name: "CLinux"),
-        house("TunnelTransport", ["CLibwebsockets", logging]),
+        house("TunnelTransport", ["CLibwebsockets", "WebSocketWire", logging]),
         house(
             "TunnelLink",
             [

@@ -54,7 +54,7 @@ package enum WebSocketFrame {
         }
         if let mask {
             frame.writeInteger(mask.bytes)
-            mask.append(payload.readableBytesView, to: &frame, offset: 0)
+            mask.append(payload.readableBytesView, to: &frame)
         } else {
             frame.writeImmutableBuffer(payload)
         }

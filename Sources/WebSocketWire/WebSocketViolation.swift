@@ -1,6 +1,6 @@
 /// How a peer broke the WebSocket protocol, and what it is told in a Close frame.
 package struct WebSocketViolation: Error, Equatable, Sendable {
-    /// 1002 or 1003.
+    /// 1002, 1003 or 1009.
     package var code: UInt16
     /// At most 123 bytes, so that it fits a Close frame.
     package var reason: String
@@ -19,8 +19,12 @@ package enum WebSocketCloseCode {
     package static let protocolError: UInt16 = 1002
     /// The peer sent text, and only bytes are carried.
     package static let unsupportedData: UInt16 = 1003
+    /// Stands for a Close frame without a code; never sent.
+    package static let noStatusReceived: UInt16 = 1005
     /// The carried connection is not to be: what it asks for is not allowed.
     package static let policyViolation: UInt16 = 1008
+    /// A message is longer than the limit.
+    package static let messageTooBig: UInt16 = 1009
     /// The carried connection broke off, or could not be made.
     package static let internalError: UInt16 = 1011
 

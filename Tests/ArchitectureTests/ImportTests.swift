@@ -16,7 +16,9 @@ import Testing
         // Frames as values; Crypto for the handshake's SHA-1, Foundation for its base64.
         "WebSocketWire": ["Crypto", "Foundation", "NIOCore"],
         // The only importer of the C shim.
-        "TunnelTransport": ["CLibwebsockets", "Glibc", "Logging", "Synchronization"],
+        "TunnelTransport": [
+            "CLibwebsockets", "Glibc", "Logging", "Synchronization", "WebSocketWire",
+        ],
         "TunnelLink": [
             "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "Glibc",
             "HeapModule", "Logging", "NIOCore", "Synchronization",

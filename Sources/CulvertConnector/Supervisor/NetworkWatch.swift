@@ -5,8 +5,9 @@ internal import Glibc
 /// Tells when the machine's addresses or routes have changed (rtnetlink(7)): another Wi-Fi, a VPN that
 /// comes up, a laptop that wakes.
 enum NetworkWatch {
-    /// Changes come in bursts; one is told when nothing has changed for so long.
-    static let quiet = DispatchTimeInterval.milliseconds(250)
+    /// Changes come in bursts: all within so long of the first are told as one. On a machine whose routes
+    /// always change (containers that come and go), that is how often it is told.
+    static let burst = DispatchTimeInterval.milliseconds(250)
 
     /// A value after each burst of changes, for as long as the stream is read; none where the kernel
     /// does not tell. What was not read yet is told once.
@@ -20,23 +21,29 @@ enum NetworkWatch {
     }
 }
 
-/// What libdispatch does for a watch: reads its socket, and waits for the quiet after a burst.
+/// What libdispatch does for a watch: reads its socket, and waits for the end of a burst.
 ///
-/// SAFETY: the sources are made here and may be cancelled on any thread.
+/// SAFETY: the sources are made here and may be cancelled on any thread; `isDue` is the queue's.
 private final class NetworkSources: @unchecked Sendable {
     private let source: any DispatchSourceRead
     private let timer: any DispatchSourceTimer
+    private var isDue = false
 
     init(_ descriptor: CInt, onChange: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "network-watch")
         let timer = DispatchSource.makeTimerSource(queue: queue)
         self.timer = timer
         self.source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        timer.setEventHandler(handler: onChange)
+        timer.setEventHandler { [weak self] in
+            self?.isDue = false
+            onChange()
+        }
         timer.activate()
-        self.source.setEventHandler {
+        self.source.setEventHandler { [weak self] in
             Self.drain(descriptor)
-            timer.schedule(deadline: .now() + NetworkWatch.quiet)
+            guard let self, !self.isDue else { return }
+            self.isDue = true
+            timer.schedule(deadline: .now() + NetworkWatch.burst)
         }
         self.source.setCancelHandler { close(descriptor) }
         self.source.activate()

@@ -1,5 +1,6 @@
 import CLibwebsockets
 import Glibc
+import WebSocketWire
 
 /// One WebSocket over TLS. Confined to its transport's turns, see ``TunnelTransport``.
 package final class TunnelConnection {
@@ -28,7 +29,7 @@ package final class TunnelConnection {
     var socket: culvert_socket?
     var handler: (any TunnelConnectionHandler)?
     /// Takes the frames apart while the connection is read past libwebsockets.
-    var frames: WebSocketFrameReader?
+    var frames: WebSocketFrameParser?
     var hasReadDirectly = false
     /// In the loop's list of connections to go on reading from.
     var hasUnread = false

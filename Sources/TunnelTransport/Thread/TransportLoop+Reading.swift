@@ -1,4 +1,5 @@
 import CLibwebsockets
+import WebSocketWire
 
 // Reading past libwebsockets: its client takes 80 instructions for every byte received, more than
 // nine tenths of a connector's work in an upload, and its server takes frames without a mask. See
@@ -19,8 +20,8 @@ extension TransportLoop {
             connection.receivedMessages == challenges, connection.messageBytes == 0,
             culvert_read_directly(handle, socket, connection.id)
         else { return }
-        connection.frames = WebSocketFrameReader(
-            peer: connection.role == .client ? .server : .client,
+        connection.frames = WebSocketFrameParser(
+            expectsMask: connection.role == .server,
             maximumMessageBytes: self.configuration.maximumMessageBytes
         )
         connection.hasReadDirectly = true
@@ -74,22 +75,35 @@ extension TransportLoop {
     ) {
         var position = 0
         while connection.phase == .open,
-            let event = connection.frames?.next(bytes, at: &position)
+            let event = connection.frames?.next(UnsafeRawBufferPointer(bytes), at: &position)
         {
             switch event {
-            case .data(let range, let endsMessage):
-                let piece = UnsafeRawBufferPointer(rebasing: bytes[range])
-                connection.handler?.received(piece, endsMessage: endsMessage, on: connection)
+            case .data(let range, let mask, let endsMessage):
+                let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[range])
+                mask?.apply(to: piece)
+                connection.handler?.received(
+                    UnsafeRawBufferPointer(piece),
+                    endsMessage: endsMessage,
+                    on: connection
+                )
             case .ping(let payload):
                 payload.withUnsafeBytes { culvert_pong(socket, $0.baseAddress, $0.count) }
+            case .pong: break
             case .close(let code, let reason):
                 self.breakOff(
                     connection,
-                    closing: (code == 1005 ? 1000 : code, ""),
-                    because: .closedByPeer(code: code, reason: reason)
+                    closing: (code ?? WebSocketCloseCode.normal, ""),
+                    because: .closedByPeer(
+                        code: code ?? WebSocketCloseCode.noStatusReceived,
+                        reason: reason
+                    )
                 )
-            case .violation(let code, let words):
-                self.breakOff(connection, closing: (code, words), because: .violation(words))
+            case .violation(let violation):
+                self.breakOff(
+                    connection,
+                    closing: (violation.code, violation.reason),
+                    because: .violation(violation.reason)
+                )
             }
         }
     }

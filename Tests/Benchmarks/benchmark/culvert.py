@@ -49,7 +49,7 @@ def culvert_binary(given):
 class Tunnel:
     """The configuration files of an edge and of a connector that know each other.
 
-    `crowd` names a second tunnel, for `start_idle_connector`.
+    `crowd` is how many tunnels there are besides, all of which `start_idle_connectors` runs.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Tunnel:
         origin_port,
         address="127.0.0.1",
         limits=None,
-        crowd=None,
+        crowd=0,
     ):
         self.binary = binary
         self.folder = folder / "culvert"
@@ -80,12 +80,9 @@ class Tunnel:
             "tunnel": TUNNEL,
             "visited": VISITED_HOST,
         }
-        if crowd:
-            idle = {**names, "tunnel": crowd, "credentials": self.folder / f"{crowd}.json"}
-            key = self._keygen(crowd, idle["credentials"])
-            names["crowd"] = f"  - {{name: {crowd}, public-key: {key}, hostnames: [{crowd}.test]}}"
-            self.idle_file = self.folder / f"{crowd}.yml"
-            self.idle_file.write_text(_CONNECTOR.format(**idle))
+        self.idle_files = []
+        lines = [self._add_idle(names, f"idle-{number}") for number in range(crowd)]
+        names["crowd"] = "\n".join(lines)
         self.edge_file = self.folder / "edge.yml"
         self.edge_file.write_text(_EDGE.format(**names))
         self.connector_file = self.folder / "config.yml"
@@ -99,10 +96,21 @@ class Tunnel:
         command = [*prefix, self.binary, "tunnel", "run", "--config", self.connector_file]
         return Child(name, command, self.folder / f"{name}.log")
 
-    def start_idle_connector(self, name):
-        # In use they are on other machines: here they are to take as little of this one as can be.
-        command = ["nice", "-n", "19", self.binary, "tunnel", "run", "--config", self.idle_file]
+    def start_idle_connectors(self, name):
+        """A process with a connector of each of the crowd's tunnels, and the lowest priority."""
+        command = ["nice", "-n", "19", self.binary, "tunnel", "run"]
+        for file in self.idle_files:
+            command += ["--config", file]
         return Child(name, command, self.folder / f"{name}.log")
+
+    def _add_idle(self, names, tunnel):
+        credentials = self.folder / f"{tunnel}.json"
+        key = self._keygen(tunnel, credentials)
+        self.idle_files.append(self.folder / f"{tunnel}.yml")
+        self.idle_files[-1].write_text(
+            _CONNECTOR.format(**{**names, "tunnel": tunnel, "credentials": credentials})
+        )
+        return f"  - {{name: {tunnel}, public-key: {key}, hostnames: [{tunnel}.test]}}"
 
     def _keygen(self, tunnel, credentials):
         line = command_output(
