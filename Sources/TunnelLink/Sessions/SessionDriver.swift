@@ -57,6 +57,8 @@ package final class SessionDriver: @unchecked Sendable {
     /// Told once, in a turn of the transport, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
     var onAvailability: ((SessionAvailability) -> Void)?
+    /// Told in a turn of the transport when a link is gone, also one that another is to replace.
+    var onLinkLost: (() -> Void)?
     /// Told in a turn of the transport what the edge says of where requests are to go.
     var onConfiguration: ((ManagedConfiguration) -> Void)?
     /// Told in a turn of the transport how the connector says that it stands.
@@ -93,6 +95,7 @@ package final class SessionDriver: @unchecked Sendable {
         }
         self.publish()
         self.markDirty()
+        self.onLinkLost?()
     }
 
     /// Tells other threads how the session stands, if that changed.

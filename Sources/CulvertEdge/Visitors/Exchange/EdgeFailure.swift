@@ -211,6 +211,16 @@ extension EdgeFailure {
                     + "sent again.",
                 advice: "Check whether it took effect before you repeat it."
             )
+        case .sessionStopped:
+            self.init(
+                code: "edge-stopping",
+                status: 502,
+                title: "The connection to the site was lost",
+                explanation:
+                    "The edge is about to stop, and cannot wait for it to be back. It is not "
+                    + "known whether the request was carried out, so it was not sent again.",
+                advice: "Check whether it took effect before you repeat it."
+            )
         default:
             self.init(
                 code: "origin-broke-off",
