@@ -218,8 +218,8 @@ let package = Package(
             "CulvertEdgeTests",
             [
                 "ConfigurationFile", "CulvertControl", "CulvertEdge", "HTTPSemantics",
-                "TunnelLink", "TunnelSession", "TunnelWire", asn1, certificates, crypto, hpack,
-                http2, logging, tls,
+                "StatusServer", "TunnelLink", "TunnelSession", "TunnelWire", asn1, certificates,
+                crypto, hpack, http2, logging, tls,
                 nio("NIOConcurrencyHelpers"),
                 nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"), nio("NIOTLS"),
             ]

@@ -58,6 +58,7 @@ extension AccessError: CustomStringConvertible {
         case "origin-timeout":
             "the connector is online, but the service behind it did not accept the connection in time"
         case "connection-lost": "the tunnel was lost meanwhile; try again"
+        case "edge-stopping": "the edge is being stopped; try again in a moment"
         default: self.meaning(status: status, text: text)
         }
     }

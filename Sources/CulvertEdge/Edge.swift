@@ -35,6 +35,7 @@ package final class Edge: Sendable {
     private let configuration: EdgeConfiguration
     private let certificates: EdgeCertificates
     private let endpoint: EdgeEndpoint
+    private let router: TunnelRouter
     private let visitors: VisitorServer
     /// Nil when connectors may have no TCP ports.
     private let ports: TCPPorts?
@@ -92,6 +93,7 @@ package final class Edge: Sendable {
             maximumWaiting: configuration.limits.waitingRequests,
             maximumStreams: configuration.limits.streamsPerSession
         )
+        self.router = router
         let control = ControlServer.of(
             self.tunnels,
             configuration,
@@ -176,16 +178,19 @@ package final class Edge: Sendable {
 
     /// Stops: takes no new connection, lets requests under way end, then the tunnels.
     ///
-    /// Returns when all is over, at the latest after the grace period.
+    /// What waits for a connector is answered at once, and what is under way on a session that has lost its
+    /// link fails: to a process that takes no connections nobody comes back. Returns when all is over, at the
+    /// latest after the grace period.
     package func drain() async {
         self.isStopping.set()
         self.logger.info(
             "Stopping: no new connections",
             metadata: ["visitor-connections": "\(self.visitors.connectionCount)"]
         )
-        self.endpoint.drain()
+        self.endpoint.drain { [router] in router.drain() }
         self.tunnels.events.finish()
         await self.listeners.stopAccepting()
+        self.endpoint.adoptNoMore()
         await self.ports?.stopAccepting()
         let deadline = NIODeadline.now() + TimeAmount(self.configuration.gracePeriod)
         await self.visitors.drain(deadline: deadline)

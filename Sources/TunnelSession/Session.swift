@@ -375,6 +375,7 @@ package struct Session: ~Copyable {
         self.closeReason = reason
         let code: ResetCode =
             switch reason {
+            case .closedHere(.shutdown): .sessionStopped
             case .closedHere, .closedByPeer: .sessionClosed
             case .expired, .protocolError: .sessionLost
             }

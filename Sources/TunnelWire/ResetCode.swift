@@ -34,10 +34,17 @@ package struct ResetCode: RawRepresentable, Hashable, Sendable {
     package static let sessionLost = ResetCode(rawValue: 0xFF01)
     /// The peer closed the session deliberately.
     package static let sessionClosed = ResetCode(rawValue: 0xFF02)
+    /// This end was asked to stop, and ended the session.
+    package static let sessionStopped = ResetCode(rawValue: 0xFF03)
 
     /// Whether the peer is known not to have acted on the stream, so that it may be sent again
     /// whatever its method (RFC 9113 §8.7).
     package var isUntouched: Bool { self == .refused }
+
+    /// Whether it is the session that is gone: nobody knows whether the peer has acted on the stream.
+    package var isSessionGone: Bool {
+        self == .sessionLost || self == .sessionClosed || self == .sessionStopped
+    }
 }
 
 extension ResetCode: CustomStringConvertible {
@@ -55,6 +62,7 @@ extension ResetCode: CustomStringConvertible {
         case .internalError: "internal-error"
         case .sessionLost: "session-lost"
         case .sessionClosed: "session-closed"
+        case .sessionStopped: "session-stopped"
         default: "code-\(self.rawValue)"
         }
     }

@@ -161,6 +161,28 @@ import Testing
         )
     }
 
+    @Test func sessionsAndWhenTheyEnd() {
+        let sessions = [
+            SessionDocument(
+                id: "s-1",
+                label: "laptop",
+                createdAt: Sample.time,
+                usedAt: Sample.time + 86_400,
+                expiresAt: Sample.time + 3 * 86_400,
+                isCurrent: true
+            ),
+            SessionDocument(id: "s-2", label: "a\u{1B}b", createdAt: Sample.time, isCurrent: false),
+        ]
+        let text = AccountText.sessions(sessions, self.time)
+        #expect(
+            text.split(separator: "\n").first
+                == "ID   WHERE     SINCE             USED        ENDS UNLESS USED"
+        )
+        #expect(text.contains("s-1  laptop *  2026-11-27 21:53  2026-11-28  2026-11-30"))
+        #expect(text.contains("2026-11-27 21:53  2026-11-27  never"))
+        #expect(!text.contains("\u{1B}"))
+    }
+
     @Test(arguments: [
         ("app.example.com", nil), ("APP.example.com", nil), ("*.example.com", nil),
         ("a.b.example.com", "a.b.example.com. CNAME connect.example.com."),

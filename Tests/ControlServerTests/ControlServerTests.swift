@@ -43,6 +43,57 @@ import Testing
         #expect(try await fixture.send("GET", "/api/v1/account", token: token).head.status == 401)
     }
 
+    @Test func aSessionThatNobodyUsesEnds() async throws {
+        let fixture = try await ControlFixture()
+        let token = try await fixture.login("ann")
+        fixture.time.advance(Int(AccessToken.idleSeconds) - 1)
+        #expect(try await fixture.send("GET", "/api/v1/account", token: token).head.status == 200)
+        // That was a use, so it begins again.
+        fixture.time.advance(Int(AccessToken.idleSeconds) - 1)
+        #expect(try await fixture.send("GET", "/api/v1/account", token: token).head.status == 200)
+        fixture.time.advance(Int(AccessToken.idleSeconds))
+        let answer = try await fixture.send("GET", "/api/v1/account", token: token)
+        #expect(answer.head.status == 401)
+        let problem = try answer.document(APIProblem.self)
+        #expect(problem.detail.contains("culvert login"))
+    }
+
+    @Test func aSessionEndsInAYearHoweverMuchItIsUsed() async throws {
+        let fixture = try await ControlFixture()
+        let token = try await fixture.login("ann")
+        let step = Int(AccessToken.lifetimeSeconds) / 10
+        for _ in 1..<10 {
+            fixture.time.advance(step)
+            let answer = try await fixture.send("GET", "/api/v1/account", token: token)
+            #expect(answer.head.status == 200)
+        }
+        fixture.time.advance(step)
+        let answer = try await fixture.send("GET", "/api/v1/account", token: token)
+        #expect(answer.head.status == 401)
+    }
+
+    @Test func aUseIsWrittenOnceADay() async throws {
+        let fixture = try await ControlFixture()
+        let token = try await fixture.login("ann")
+        let path = "/api/v1/sessions"
+        func session() async throws -> SessionDocument? {
+            try await fixture.send("GET", path, token: token)
+                .document(ListDocument<SessionDocument>.self).items.first
+        }
+        let made = await fixture.control.registry.revision
+        let fresh = try #require(try await session())
+        #expect(fresh.usedAt == nil)
+        #expect(fresh.expiresAt == fixture.time.now + AccessToken.idleSeconds)
+        #expect(await fixture.control.registry.revision == made)
+        fixture.time.advance(86_400)
+        for _ in 1...5 {
+            #expect(try await session()?.usedAt == fixture.time.now)
+            #expect(
+                await fixture.control.registry.revision == StoreRevision(made.number + 1)
+            )
+        }
+    }
+
     @Test func nothingIsSaidWithoutTLS() async throws {
         let fixture = try await ControlFixture()
         let token = try await fixture.login("ann")

@@ -66,6 +66,21 @@ import Testing
         #expect(text.contains("request") && !text.contains("gone"), "\(text)")
     }
 
+    @Test func itEndsWhenTheSessionHasEndedByItself() async throws {
+        let (fixture, token) = try await self.world()
+        let (stream, continuation) = AsyncStream.makeStream(of: EventDocument?.self)
+        fixture.connectors.stream.withLock { $0 = stream }
+        async let watched = fixture.send("GET", "/api/v1/tunnels/web/events", token: token)
+        while !fixture.connectors.wasWatched.load(ordering: .acquiring) { await Task.yield() }
+        fixture.time.advance(90 * 86_400)
+        continuation.yield(nil)
+        continuation.yield(self.event)
+        let answer = try await watched
+        #expect(
+            answer.isComplete && !String(decoding: answer.body, as: UTF8.self).contains("request")
+        )
+    }
+
     @Test func whoHasLoggedOutSeesNothing() async throws {
         let (fixture, token) = try await self.world()
         _ = try await fixture.send("DELETE", "/api/v1/sessions/current", token: token)

@@ -122,12 +122,34 @@ import Testing
         )
         #expect(cleaned.head.status == 204)
         #expect(fixture.connectors.disconnected.withLock { $0 } == [id])
+        let audit = try await fixture.control.audit(before: StoreRevision(.max), limit: 1)
+        #expect(audit.map(\.entry.action) == ["tunnel.cleanup"])
+        #expect(audit.first?.entry.subject == "web")
+        #expect(audit.first?.entry.details == ["connectors": "1"])
         let forced = try await fixture.send(
             "DELETE",
             "/api/v1/tunnels/web?force=true",
             token: token
         )
         #expect(forced.head.status == 204)
+    }
+
+    @Test func othersConnectorsStay() async throws {
+        let fixture = try await ControlFixture()
+        let ann = try await fixture.login("ann")
+        let bob = try await fixture.login("bob")
+        let made = try await fixture.send(
+            "POST",
+            "/api/v1/tunnels",
+            Bodies.tunnel("web", key: 1),
+            token: ann
+        )
+        let id = try made.document(TunnelDocument.self).id
+        let before = await fixture.control.registry.revision
+        let path = "/api/v1/tunnels/\(id)/connectors"
+        #expect(try await fixture.send("DELETE", path, token: bob).head.status == 404)
+        #expect(fixture.connectors.disconnected.withLock { $0.isEmpty })
+        #expect(await fixture.control.registry.revision == before)
     }
 
     @Test func othersTunnelsAreUnknown() async throws {

@@ -76,6 +76,7 @@ import Testing
                     secretHash: [UInt8](repeating: 7, count: 32),
                     label: "übung",
                     expiresAt: nil,
+                    usedAt: Self.now.addingTimeInterval(30),
                     createdAt: Self.now
                 )
             ),
@@ -147,6 +148,40 @@ import Testing
         )
         let snapshot = try await SQLiteStore(file: folder.file).snapshot()
         #expect(snapshot.records == [StoredRecord(.hostname(claim), at: StoreRevision(1))])
+    }
+
+    /// A file of the second schema, from before sessions ended by themselves.
+    @Test func sessionsOfAnOlderFileCountFromNow() async throws {
+        let folder = try Folder()
+        let (account, session, code) = (AccountID(), TokenID(), TokenID())
+        do {
+            let database = try DatabaseQueue(path: folder.file)
+            try SQLiteStore.migrator.migrate(database, upTo: "2-balance")
+            try await database.write { db in
+                let rows: [(TokenID, String, Int64?)] = [
+                    (session, "session", nil), (code, "enrolment", 9),
+                ]
+                for (id, purpose, expiresAt) in rows {
+                    try db.execute(
+                        sql: "INSERT INTO token VALUES (?, 1, ?, ?, x'07', 'old', ?, 5000)",
+                        arguments: ["\(id)", "\(account)", purpose, expiresAt]
+                    )
+                }
+                try db.execute(sql: "UPDATE state SET revision = 1")
+            }
+            try database.close()
+        }
+        let before = Date().addingTimeInterval(-1)
+        let registry = Registry(try await SQLiteStore(file: folder.file).snapshot())
+        let kept = try #require(registry.token(session))
+        let usedAt = try #require(kept.usedAt)
+        #expect((before...Date()).contains(usedAt))
+        #expect(kept.expiresAt == usedAt + AccessToken.lifetimeSeconds)
+        #expect(kept.endsAt == usedAt + AccessToken.idleSeconds)
+        #expect(kept.createdAt == Date(timeIntervalSince1970: 5))
+        let invitation = try #require(registry.token(code))
+        #expect(invitation.usedAt == nil)
+        #expect(invitation.expiresAt == Date(timeIntervalSince1970: 0.009))
     }
 
     @Test func nobodyWritesOverWhatHeHasNotSeen() async throws {

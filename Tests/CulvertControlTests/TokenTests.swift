@@ -13,6 +13,7 @@ import Testing
         _ token: TokenText,
         of account: Account,
         expiresAt: Date? = nil,
+        usedAt: Date? = nil,
         createdAt: Date = now
     ) -> AccessToken {
         AccessToken(
@@ -22,6 +23,7 @@ import Testing
             secretHash: token.secretHash,
             label: "laptop",
             expiresAt: expiresAt,
+            usedAt: usedAt,
             createdAt: createdAt
         )
     }
@@ -93,6 +95,61 @@ import Testing
             createdAt: Self.now
         )
         #expect(!token.proves(code, at: Self.now))
+    }
+
+    @Test func aSessionEndsWhenItIsNotUsedAndInTheEndAnyway() {
+        let ann = self.account()
+        let session = TokenText(new: .session)
+        let unused = self.kept(session, of: ann)
+        let idle = Self.now + AccessToken.idleSeconds
+        #expect(session.proves(unused, at: idle - 1) && !session.proves(unused, at: idle))
+        let used = self.kept(session, of: ann, usedAt: Self.now + 1_000)
+        #expect(session.proves(used, at: idle + 999) && !session.proves(used, at: idle + 1_000))
+        let old = self.kept(session, of: ann, expiresAt: Self.now + 60, usedAt: Self.now)
+        #expect(!session.proves(old, at: Self.now + 60))
+        // A code is good until it says, used or not.
+        let code = TokenText(new: .enrolment)
+        #expect(code.proves(self.kept(code, of: ann), at: Self.now + 10 * AccessToken.idleSeconds))
+    }
+
+    @Test func aUseIsKeptOnceADay() throws {
+        let ann = self.account()
+        let session = TokenText(new: .session)
+        var registry = Registry.empty
+        self.write([.account(ann), .token(self.kept(session, of: ann))], &registry)
+        let day = Self.now + AccessToken.useSeconds
+        #expect(throws: ControlError.self) {
+            try self.policy.noteUse(of: session.id, at: day - 1, registry)
+        }
+        let transaction = try self.policy.noteUse(of: session.id, at: day, registry)
+        #expect(transaction.expectations == [.token(session.id): registry.revision])
+        #expect(transaction.audit.action == "session.use")
+        self.commit(transaction, &registry)
+        let kept = try #require(registry.token(session.id))
+        #expect(kept.usedAt == day && !kept.isUseNews(at: day + 1))
+        #expect(kept.isUseNews(at: day + AccessToken.useSeconds))
+        // One that has ended does not begin again.
+        #expect(throws: ControlError.self) {
+            try self.policy.noteUse(of: session.id, at: day + AccessToken.idleSeconds, registry)
+        }
+    }
+
+    @Test func sessionsThatHaveEndedGoWithTheNextLogin() throws {
+        let ann = self.account()
+        let (old, other) = (TokenText(new: .session), TokenText(new: .session))
+        var registry = Registry.empty
+        let later = Self.now + AccessToken.idleSeconds
+        self.write(
+            [
+                .account(ann), .token(self.kept(old, of: ann)),
+                .token(self.kept(other, of: ann, usedAt: Self.now + 1)),
+            ],
+            &registry
+        )
+        let session = self.kept(TokenText(new: .session), of: ann, createdAt: later)
+        let request = ControlPolicy.Request(.account(ann.id), at: later)
+        self.commit(try self.policy.createSession(session, request, registry), &registry)
+        #expect(Set(registry.tokens(of: ann.id).map(\.id)) == [other.id, session.id])
     }
 
     @Test func anEnrolmentCodeIsGoodOnce() throws {

@@ -25,13 +25,25 @@ struct MessageFramingTests {
     }
 
     @Test(arguments: [
-        "", "+5", "-5", "5,5", "5, 5", "0x5", "5a", "5.0", "1e3", "٥", "1000000000000000000",
-        "9223372036854775808",
+        "", "+5", "-5", "5,5", "5, 5", "0x5", "5a", "5.0", "1e3", "٥", "1000000000000000000a",
+        "-9223372036854775808",
     ])
     func contentLengths(_ value: String) {
         #expect(throws: FramingError.invalidContentLength) {
             try self.request(["Content-Length": value])
         }
+    }
+
+    /// Numbers, all of them: it would be wrong to call them anything else.
+    @Test(arguments: [
+        "1000000000000000000", "9223372036854775808", "18446744073709551616",
+        "99999999999999999999999",
+    ])
+    func contentLengthsBeyondAllLimits(_ value: String) {
+        #expect(throws: FramingError.contentLengthTooLarge) {
+            try self.request(["Content-Length": value])
+        }
+        #expect(FramingError.contentLengthTooLarge.status == 413)
     }
 
     @Test(arguments: [

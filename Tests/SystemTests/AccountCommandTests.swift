@@ -212,6 +212,70 @@ extension SystemTests {
             }
         }
 
+        @Test("one's sessions are listed, and ended by the beginning of their ids, or all others")
+        func sessions() throws {
+            let ids = ["aaaaaaaa-1", "aaaaaaaa-2", "bbbbbbbb-3"]
+            let items = ids.enumerated().map { number, id in
+                #"{"id":"\#(id)","label":"host \#(number)","created_at":"2026-11-27T20:00:00Z","#
+                    + #""used_at":"2026-11-28T20:00:00Z","expires_at":"2027-02-26T20:00:00Z","#
+                    + #""is_current":\#(number == 0)}"#
+            }.joined(separator: ",")
+            let (home, api) = try self.start([
+                "GET /api/v1/sessions": [.init(#"{"items":[\#(items)]}"#)],
+                "DELETE /api/v1/sessions/aaaaaaaa-2": [.empty],
+                "DELETE /api/v1/sessions/bbbbbbbb-3": [.empty],
+            ])
+            try api.logIn(home)
+            let list = try home.run(["account", "sessions"])
+            #expect(list.status == 0, "\(list.errors)")
+            let row = "aaaaaaaa-1  host 0 *  2026-11-27 20:00  2026-11-28  2027-02-26"
+            #expect(list.output.contains(row), "\(list.output)")
+            let json = try home.run(["account", "sessions", "--output", "json"])
+            let object = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
+            let found = (object as? [String: [[String: Any]]])?["items"]
+            #expect(found?.last?["expires_at"] as? String == "2027-02-26T20:00:00Z")
+            #expect(found?.map { $0["is_current"] as? Bool } == [true, false, false])
+            let revoke = ["account", "sessions", "revoke"]
+            let vague = try home.run(revoke + ["bbbbbbbb", "aaaaaaaa"])
+            #expect(vague.status == 1 && vague.errors.contains("2 sessions begin with"))
+            let unknown = try home.run(revoke + ["cccccccc"])
+            #expect(unknown.status == 4 && unknown.errors.contains("culvert account sessions"))
+            #expect(!api.asked.contains { $0.hasPrefix("DELETE") })
+            let ended = try home.run(revoke + ["BBBBBBBB"])
+            #expect(ended.errors == "Ended the session bbbbbbbb-3 (host 2).\n")
+            #expect(api.asked.last == "DELETE /api/v1/sessions/bbbbbbbb-3")
+            let others = try home.run(revoke + ["--others"])
+            #expect(others.status == 0, "\(others.errors)")
+            let deleted = api.asked.filter { $0.hasPrefix("DELETE") }.dropFirst()
+            #expect(deleted.map { $0.suffix(10) } == ["aaaaaaaa-2", "bbbbbbbb-3"])
+            for words in [revoke, revoke + ["--others", "bbbbbbbb"]] {
+                #expect(try home.run(words).status == 64)
+            }
+        }
+
+        @Test("an account is deleted when a person says so, and where none can be asked, by force")
+        func deleteAccount() throws {
+            let (home, api) = try self.start(["DELETE /api/v1/accounts/bob": [.empty]])
+            try api.logIn(home)
+            let words = ["account", "delete", "bob"]
+            let unasked = try home.run(words)
+            #expect(unasked.status == 1 && unasked.errors.contains("--force"))
+            for (answer, status) in [("", 1), ("n", 1), ("yes", 0)] as [(String, CInt)] {
+                let terminal = [Programs.python, Programs.script("at_terminal.py"), answer]
+                let asked = try Finished(
+                    "/usr/bin/env",
+                    ["CULVERT_HOME=\(home.path)"] + terminal + [Programs.culvert] + words,
+                    in: home.directory
+                )
+                #expect(asked.status == status, "\(answer): \(asked.output)\(asked.errors)")
+                #expect(asked.output.hasPrefix("Delete the account bob, and all that is its own?"))
+                #expect(api.asked.count == (status == 0 ? 1 : 0))
+            }
+            let forced = try home.run(words + ["-f"])
+            #expect(forced.status == 0, "\(forced.errors)")
+            #expect(api.asked == Array(repeating: "DELETE /api/v1/accounts/bob", count: 2))
+        }
+
         @Test("accounts, their invitations and what they did; a session that is over is told")
         func accounts() throws {
             let invitation =

@@ -21,7 +21,8 @@ extension SystemTests {
                 "tunnel route list", "tunnel route delete", "tunnel config", "tunnel config get",
                 "tunnel config set", "tunnel config edit", "tunnel diag", "account", "account show",
                 "account list", "account create", "account change", "account invite",
-                "account delete", "audit", "access", "access tcp", "access ssh",
+                "account delete", "account sessions", "account sessions list",
+                "account sessions revoke", "audit", "access", "access tcp", "access ssh",
                 "access ssh-config", "edge invite", "edge backup", "service", "service install",
                 "service uninstall", "healthcheck",
             ]

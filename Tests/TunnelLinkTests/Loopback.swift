@@ -68,7 +68,17 @@ final class OpenAuthority: SessionAuthority {
 
     func sessionChanged(_ session: SessionDriver, to availability: SessionAvailability) {}
 
-    func sessionClosed(_ session: SessionDriver, reason: CloseReason) {}
+    private let ends = AsyncStream.makeStream(of: CloseReason.self)
+
+    func sessionClosed(_ session: SessionDriver, reason: CloseReason) {
+        self.ends.continuation.yield(reason)
+    }
+
+    /// Waits for the end of a session, and says why it came.
+    func nextEnd() async -> CloseReason? {
+        for await reason in self.ends.stream { return reason }
+        return nil
+    }
 }
 
 /// A connector that runs whatever it is sent.
@@ -179,6 +189,15 @@ final class Loopback: Sendable {
         return events
     }
 
+    /// Has the edge adopt a connection on which nobody ever says anything.
+    ///
+    /// - Returns: its other end, to be closed.
+    func silentConnection() throws -> CInt {
+        let (client, server) = try connectedPair()
+        self.edge.adopt(socket: server, peer: "silent")
+        return client
+    }
+
     /// Cuts the newest link without a word of TLS or WebSocket.
     func cut() {
         guard let socket = self.sockets.withLock({ $0.popLast() }) else { return }
@@ -206,22 +225,30 @@ final class Client: TunnelStreamDelegate {
     private var rest: ByteBuffer
     private var answer = Answer()
     private let promise: EventLoopPromise<Answer>
+    private let onHead: @Sendable () -> Void
     private var stream: TunnelStream?
 
-    private init(body: ByteBuffer, promise: EventLoopPromise<Answer>) {
+    private init(
+        body: ByteBuffer,
+        promise: EventLoopPromise<Answer>,
+        onHead: @escaping @Sendable () -> Void
+    ) {
         self.rest = body
         self.promise = promise
+        self.onHead = onHead
     }
 
+    /// One without a body stays open until it is reset: it does not end its half.
     static func request(
         _ head: RequestHead,
         body: ByteBuffer,
         on session: SessionDriver,
-        bridge: LoopBridge
+        bridge: LoopBridge,
+        onHead: @escaping @Sendable () -> Void = {}
     ) async throws -> Answer {
         let promise = bridge.eventLoop.makePromise(of: Answer.self)
         bridge.eventLoop.execute {
-            let client = Client(body: body, promise: promise)
+            let client = Client(body: body, promise: promise, onHead: onHead)
             let stream = TunnelStream.new(on: session, bridge: bridge)
             stream.delegate = client
             client.stream = stream
@@ -244,7 +271,9 @@ final class Client: TunnelStreamDelegate {
 
     func received(_ part: StreamPart, on stream: TunnelStream) {
         switch part {
-        case .response(let head): self.answer.head = head
+        case .response(let head):
+            self.answer.head = head
+            self.onHead()
         case .data(let bytes):
             self.answer.body.writeImmutableBuffer(bytes)
             stream.consumed(bytes.readableBytes)

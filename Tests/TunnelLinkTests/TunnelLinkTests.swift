@@ -1,9 +1,11 @@
+import Glibc
 import HTTPSemantics
 import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
 import TunnelLink
+import TunnelSession
 import TunnelWire
 
 /// Both ends of a tunnel over real TLS and real WebSockets on loopback.
@@ -137,6 +139,73 @@ import TunnelWire
             #expect(refusal?.code == .unknownKey)
             #expect(refusal?.isPermanent == true)
             #expect(refusal?.message == "no such tunnel")
+        }
+    }
+
+    /// A request that stays under way, once its answer has begun.
+    private func openRequest(_ loopback: Loopback) async throws -> Task<Client.Answer, any Error> {
+        let session = try #require(loopback.authority.sessions.withLock { $0.first })
+        let bridge = try #require(loopback.edge.host.bridge(of: loopback.group.next()))
+        let (heads, continuation) = AsyncStream.makeStream(of: Void.self)
+        let head = self.head
+        let answer = Task {
+            try await Client.request(
+                head,
+                body: ByteBuffer(),
+                on: session,
+                bridge: bridge,
+                onHead: { continuation.finish() }
+            )
+        }
+        for await _ in heads {}
+        return answer
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aLinkLostWhileTheEdgeStopsEndsTheSession() async throws {
+        try await self.withLoopback { loopback in
+            _ = await self.welcome(try loopback.link())
+            let answer = try await self.openRequest(loopback)
+            loopback.edge.drain()
+            loopback.edge.adoptNoMore()
+            loopback.cut()
+            #expect(try await answer.value.reset == .sessionStopped)
+            #expect(await loopback.authority.nextEnd() == .closedHere(.shutdown))
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aSessionWithoutALinkEndsWhenNobodyCanBringItOne() async throws {
+        try await self.withLoopback { loopback in
+            let events = try loopback.link()
+            _ = await self.welcome(events)
+            let answer = try await self.openRequest(loopback)
+            loopback.cut()
+            for await event in events { if case .closed = event { break } }
+            loopback.edge.drain()
+            loopback.edge.adoptNoMore()
+            #expect(try await answer.value.reset == .sessionStopped)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aLinkOnItsWayInMayStillResumeWhileTheEdgeStops() async throws {
+        try await self.withLoopback { loopback in
+            let events = try loopback.link()
+            _ = await self.welcome(events)
+            let answer = try await self.openRequest(loopback)
+            loopback.cut()
+            for await event in events { if case .closed = event { break } }
+            // Somebody is there who might be the connector, so the session is kept.
+            let silent = try loopback.silentConnection()
+            loopback.edge.drain()
+            loopback.edge.adoptNoMore()
+            let welcome = await self.welcome(try loopback.link())
+            #expect(welcome?.isResumed == true)
+            // With the last of them it is over, whose link is lost then.
+            close(silent)
+            loopback.cut()
+            #expect(try await answer.value.reset == .sessionStopped)
         }
     }
 }

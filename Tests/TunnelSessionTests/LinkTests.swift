@@ -361,7 +361,7 @@ import TunnelWire
                 == ["opened 2", "head 2 1", "data 2 9", "reset 2 session-closed"]
         )
         #expect(pair.connector.session.closeReason == .closedByPeer(.shutdown, "going"))
-        #expect(pair.edge.take().map { "\($0)" }.first == "reset 2 session-closed")
+        #expect(pair.edge.take().map { "\($0)" }.first == "reset 2 session-stopped")
         #expect(pair.edge.session.closeReason == .closedHere(.shutdown))
         #expect(!pair.edge.wantsToSend(now: pair.now))
     }

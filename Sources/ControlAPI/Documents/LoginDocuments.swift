@@ -90,13 +90,26 @@ package struct SessionDocument: Codable, Sendable, Equatable {
     package var id: String
     package var label: String
     package var createdAt: Date
+    /// When it was used last, to within a day; absent when it was not since it was made.
+    package var usedAt: Date?
+    /// From when on it is refused if it is not used before.
+    package var expiresAt: Date?
     /// Whether it is the one that asks.
     package var isCurrent: Bool
 
-    package init(id: String, label: String, createdAt: Date, isCurrent: Bool) {
+    package init(
+        id: String,
+        label: String,
+        createdAt: Date,
+        usedAt: Date? = nil,
+        expiresAt: Date? = nil,
+        isCurrent: Bool
+    ) {
         self.id = id
         self.label = label
         self.createdAt = createdAt
+        self.usedAt = usedAt
+        self.expiresAt = expiresAt
         self.isCurrent = isCurrent
     }
 }

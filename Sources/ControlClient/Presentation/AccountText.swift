@@ -26,6 +26,19 @@ package enum AccountText {
         return list.text
     }
 
+    /// A line for each session; the one that asks has a star.
+    package static func sessions(_ sessions: [SessionDocument], _ time: LocalTime) -> String {
+        var table = TextTable(["ID", "WHERE", "SINCE", "USED", "ENDS UNLESS USED"])
+        for session in sessions {
+            table.add([
+                session.id, session.label + (session.isCurrent ? " *" : ""),
+                time.minute(session.createdAt), time.day(session.usedAt ?? session.createdAt),
+                session.expiresAt.map { time.day($0) } ?? "never",
+            ])
+        }
+        return table.text
+    }
+
     /// What to hand to whom the invitation is for.
     package static func invitation(_ invitation: InvitationDocument, _ time: LocalTime) -> String {
         var list = TextList()

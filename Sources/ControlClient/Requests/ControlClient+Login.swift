@@ -15,6 +15,18 @@ extension ControlClient {
         _ = try await self.send(.DELETE, ["sessions", "current"])
     }
 
+    /// The sessions of the account that asks.
+    package func sessions() async throws(ControlClientError) -> ListDocument<SessionDocument> {
+        try self.document(await self.send(.GET, ["sessions"]))
+    }
+
+    /// Ends one of them.
+    ///
+    /// - Throws: a problem `unknown` when there is none with this id.
+    package func endSession(_ id: String) async throws(ControlClientError) {
+        _ = try await self.send(.DELETE, ["sessions", id])
+    }
+
     /// Lets a device in as the account that asks, by the code that the device shows.
     ///
     /// - Throws: a problem `unknown` when no device that waits shows it.

@@ -17,9 +17,13 @@ enum OpenAPISchemas {
         ]),
         "DeviceTokenRequest": object(["device_code": text]),
         "DeviceApproval": object(["user_code": text, "approve": ["type": "boolean"]]),
-        "Session": object([
-            "id": text, "label": text, "created_at": time, "is_current": ["type": "boolean"],
-        ]),
+        "Session": object(
+            [
+                "id": text, "label": text, "created_at": time, "used_at": time,
+                "expires_at": time, "is_current": ["type": "boolean"],
+            ],
+            optional: ["used_at", "expires_at"]
+        ),
         "SessionList": list("Session"),
         "Account": object(
             [

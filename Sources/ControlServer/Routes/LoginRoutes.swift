@@ -92,15 +92,16 @@ struct LoginRoutes {
         let tokens = await self.desk.registry.tokens(of: identity.account.id)
         return try Response(
             ListDocument(
-                tokens.filter { $0.purpose == .session && $0.expiresAt.map { now < $0 } ?? true }
-                    .map { token in
-                        SessionDocument(
-                            id: "\(token.id)",
-                            label: token.label,
-                            createdAt: token.createdAt,
-                            isCurrent: token.id == identity.token
-                        )
-                    }
+                tokens.filter { $0.purpose == .session && $0.isGood(at: now) }.map { token in
+                    SessionDocument(
+                        id: "\(token.id)",
+                        label: token.label,
+                        createdAt: token.createdAt,
+                        usedAt: token.usedAt,
+                        expiresAt: token.endsAt,
+                        isCurrent: token.id == identity.token
+                    )
+                }
             )
         )
     }
@@ -179,7 +180,7 @@ extension AccessToken {
             purpose: token.purpose,
             secretHash: token.secretHash,
             label: label,
-            expiresAt: nil,
+            expiresAt: now + AccessToken.lifetimeSeconds,
             createdAt: now
         )
     }

@@ -49,7 +49,9 @@ struct TunnelEventRoutes {
 
     private func mayWatch(_ id: TunnelID, _ identity: ControlContext.Identity) async -> Bool {
         let registry = await self.routes.desk.registry
-        guard registry.token(identity.token) != nil, let tunnel = registry.tunnel(id),
+        let now = self.routes.desk.now()
+        guard registry.token(identity.token)?.isGood(at: now) == true,
+            let tunnel = registry.tunnel(id),
             let account = registry.account(identity.account.id)
         else { return false }
         return account.role == .admin || tunnel.owner == account.id

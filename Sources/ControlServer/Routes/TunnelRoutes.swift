@@ -20,11 +20,7 @@ struct TunnelRoutes {
             return try Response(await self.document(tunnel, registry))
         }
         tunnel.delete { request, context in try await self.delete(request, context) }
-        tunnel.delete("connectors") { _, context in
-            let (_, tunnel, _) = try await self.find(context)
-            await self.desk.presence.disconnect(tunnel.id)
-            return Response.done
-        }
+        tunnel.delete("connectors") { _, context in try await self.cleanUp(context) }
         TunnelPartRoutes(routes: self).add(to: tunnel)
         TunnelEventRoutes(routes: self).add(to: tunnel)
     }
@@ -94,6 +90,18 @@ struct TunnelRoutes {
         try await self.desk.change(identity) { request, registry throws(ControlError) in
             try policy.deleteTunnel(tunnel.id, request, registry)
         }
+        return Response.done
+    }
+
+    /// Ends the connectors' sessions; what cannot be put into the audit trail is not done.
+    private func cleanUp(_ context: ControlContext) async throws -> Response {
+        let (identity, tunnel, _) = try await self.find(context)
+        let count = await self.desk.presence.connectors(of: tunnel.id).count
+        let policy = self.desk.policy
+        try await self.desk.change(identity) { request, registry throws(ControlError) in
+            try policy.endSessions(of: tunnel.id, connectors: count, request, registry)
+        }
+        await self.desk.presence.disconnect(tunnel.id)
         return Response.done
     }
 

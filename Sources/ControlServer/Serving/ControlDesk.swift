@@ -10,6 +10,7 @@ struct ControlDesk: Sendable {
     let settings: ControlSettings
     let presence: any TunnelPresence
     let devices = DeviceDesk()
+    let uses = SessionUses()
     let now: @Sendable () -> Date
     let logger: Logger
 
@@ -18,13 +19,14 @@ struct ControlDesk: Sendable {
     /// Everything there is.
     var registry: Registry { get async { await self.control.registry } }
 
-    /// Who has this token; nil when it is not good.
+    /// Who has this token, whose use is kept; nil when it is not good.
     func identity(of text: some StringProtocol) async -> ControlContext.Identity? {
         guard let token = TokenText(String(text)), token.purpose == .session else { return nil }
         let registry = await self.registry
         guard let kept = registry.token(token.id), token.proves(kept, at: self.now()),
             let account = registry.account(kept.account)
         else { return nil }
+        await self.noteUse(of: kept)
         return ControlContext.Identity(account: account, token: token.id)
     }
 

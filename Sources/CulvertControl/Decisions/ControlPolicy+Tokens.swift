@@ -80,6 +80,28 @@ extension ControlPolicy {
         return transaction
     }
 
+    /// Keeps that a session is in use; to be asked where ``AccessToken/isUseNews(at:)``, so once a day at
+    /// most.
+    ///
+    /// - Throws: `unknown` when it is no good any more, `conflict` when somebody else has kept it.
+    package func noteUse(
+        of id: TokenID,
+        at now: Date,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
+        guard var token = registry.token(id), token.purpose == .session, token.isGood(at: now),
+            let account = registry.account(token.account)
+        else { throw ControlError(.unknown, "there is no such session") }
+        guard token.isUseNews(at: now) else {
+            throw ControlError(.conflict, "that the session is in use is known")
+        }
+        token.usedAt = now
+        let request = Request(.account(account.id), at: now)
+        var transaction = request.audit("session.use", account.name, ["label": token.label])
+        transaction.replace(.token(token), at: registry.revision(of: .token(id)))
+        return transaction
+    }
+
     /// Adds a token, and takes away those of its account that have expired, or are too many.
     private func add(
         _ token: AccessToken,
@@ -92,7 +114,7 @@ extension ControlPolicy {
         let account = StoreKey.account(token.account)
         transaction.expect(account, at: registry.revision(of: account))
         let others = registry.tokens(of: token.account).filter { $0.id != gone }
-        let good = others.filter { other in other.expiresAt.map { request.now < $0 } ?? true }
+        let good = others.filter { $0.isGood(at: request.now) }
         let sessions = good.filter { $0.purpose == .session }
         let tooMany = sessions.prefix(max(0, sessions.count + 1 - Self.maximumSessions))
         let kept = Set(good.map(\.id)).subtracting(tooMany.map(\.id))

@@ -51,6 +51,26 @@ extension ControlPolicy {
         return transaction
     }
 
+    /// Has the sessions of a tunnel's connectors ended. Nothing of that is in the store, but that it was
+    /// done; `connectors` is how many there are.
+    ///
+    /// - Throws: `unknown`.
+    package func endSessions(
+        of id: TunnelID,
+        connectors: Int,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
+        let tunnel = try self.requireTunnel(id, request, registry)
+        var transaction = request.audit(
+            "tunnel.cleanup",
+            tunnel.name,
+            ["connectors": "\(connectors)"]
+        )
+        transaction.expect(.tunnel(id), at: registry.revision(of: .tunnel(id)))
+        return transaction
+    }
+
     static func delete(
         _ tunnel: Tunnel,
         in transaction: inout StoreTransaction,

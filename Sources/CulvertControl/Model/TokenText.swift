@@ -54,7 +54,7 @@ package struct TokenText: Sendable, Equatable {
             one.count == token.secretHash.count
         else { return false }
         let difference = zip(one, token.secretHash).reduce(0) { $0 | ($1.0 ^ $1.1) }
-        return difference == 0 && token.expiresAt.map { now < $0 } ?? true
+        return difference == 0 && token.isGood(at: now)
     }
 }
 

@@ -27,7 +27,7 @@ enum SQLiteRows {
             values += [
                 token.account.description, token.purpose.rawValue, Data(token.secretHash),
                 token.label, token.expiresAt.map(Self.milliseconds),
-                Self.milliseconds(token.createdAt),
+                Self.milliseconds(token.createdAt), token.usedAt.map(Self.milliseconds),
             ]
         case .hostname(let claim):
             values += [
@@ -172,6 +172,7 @@ enum SQLiteRows {
             }
             let secretHash: Data = row[4]
             let expiresAt: Int64? = row[6]
+            let usedAt: Int64? = row[8]
             return .token(
                 AccessToken(
                     id: id,
@@ -180,6 +181,7 @@ enum SQLiteRows {
                     secretHash: Array(secretHash),
                     label: row[5],
                     expiresAt: expiresAt.map(Self.date),
+                    usedAt: usedAt.map(Self.date),
                     createdAt: Self.date(row[7])
                 )
             )

@@ -99,6 +99,18 @@ extension SQLiteStore {
                     """
             )
         }
+        migrator.registerMigration("3-session-use") { db in
+            // Of sessions from before nobody knows when they were used: they count from now.
+            try db.execute(
+                sql: """
+                    ALTER TABLE token ADD COLUMN used_at INTEGER; -- NULL is not since it was made
+                    UPDATE token SET
+                        used_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000,
+                        expires_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000 + 31536000000
+                        WHERE purpose = 'session' AND expires_at IS NULL;
+                    """
+            )
+        }
         return migrator
     }()
 

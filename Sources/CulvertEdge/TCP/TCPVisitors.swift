@@ -1,4 +1,3 @@
-internal import Glibc
 internal import HTTPSemantics
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -38,11 +37,7 @@ final class TCPVisitors: Sendable {
         try options?.setOption(.allowRemoteHalfClosure, value: true)
         try options?.setOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
         try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
-        // Nothing else ends a connection whose visitor is gone without a word: two minutes.
-        try options?.setOption(.socketOption(.so_keepalive), value: 1)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+        try VisitorKeepAlive.set(on: channel)
         let visitor = VisitorInfo(connection: VisitorConnection(peer: address, scheme: "tcp"))
         try channel.pipeline.syncOperations.addHandler(
             TCPVisitor(self.service, visitor: visitor, port: port)

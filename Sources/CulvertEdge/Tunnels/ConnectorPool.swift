@@ -132,6 +132,16 @@ final class ConnectorPool: Sendable {
         }
     }
 
+    /// Whether a session that serves the route's hostname is without a link and may get another.
+    func mayRegain(for route: TunnelTable.Route) -> Bool {
+        self.contents.withLock { contents in
+            contents.members.contains { member in
+                member.session.availability == .waiting
+                    && member.hostnames?.contains(route.hostname) ?? true
+            }
+        }
+    }
+
     // MARK: Requests
 
     /// What becomes of a request.

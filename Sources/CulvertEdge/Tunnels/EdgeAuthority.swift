@@ -18,6 +18,8 @@ package final class EdgeAuthority: SessionAuthority {
     private let ports: TCPPorts?
     private let metrics: SessionMetrics
     private let logger: Logger
+    /// Of sessions that have said something of themselves.
+    private let reportLogs = Mutex<[SessionID: ReportLog]>([:])
 
     /// Keeps the sessions of one endpoint in `directory`. `publicURL` makes the URL a connector is
     /// told of for each hostname it asked for; it is called in a turn of the transport.
@@ -163,6 +165,8 @@ package final class EdgeAuthority: SessionAuthority {
         let ports = self.directory.remove(session)
         self.ports?.close(ports)
         self.metrics.sessionClosed()
+        let log = self.reportLogs.withLock { $0.removeValue(forKey: session.id) }
+        self.tellOmitted(log?.omitted ?? 0, session)
         self.logger.info(
             "Connector gone",
             metadata: ["session": "\(session.id)", "reason": "\(reason)"]
@@ -183,9 +187,11 @@ extension EdgeAuthority {
         } else if let version = report.configurationVersion,
             version != former.configurationVersion || !former.configurationProblems.isEmpty
         {
-            self.logger.info(
+            self.log(
+                .info,
                 "Connector runs another configuration",
-                metadata: ["session": "\(session.id)", "version": "\(version)"]
+                of: session,
+                ["version": "\(version)"]
             )
             self.tell("configuration", of: session, "runs version \(version)")
         }
@@ -193,11 +199,13 @@ extension EdgeAuthority {
 
     private func healthChanged(_ unhealthy: [String], of session: SessionDriver) {
         let names = unhealthy.prefix(8).joined(separator: ", ")
-        self.logger.info(
+        self.log(
+            .info,
             unhealthy.isEmpty
                 ? "All of a connector's origins pass their health checks again"
                 : "Some of a connector's origins fail their health checks: it is passed over",
-            metadata: ["session": "\(session.id)", "hostnames": "\(names)"]
+            of: session,
+            ["hostnames": "\(names)"]
         )
         if unhealthy.isEmpty {
             self.tell("healthy", of: session)
@@ -207,10 +215,11 @@ extension EdgeAuthority {
     }
 
     private func configurationFailed(_ report: ConnectorReport, of session: SessionDriver) {
-        self.logger.warning(
+        self.log(
+            .warning,
             "Connector cannot apply its configuration",
-            metadata: [
-                "session": "\(session.id)",
+            of: session,
+            [
                 "problem": "\(report.configurationProblems.first ?? "")",
                 "problems": "\(report.configurationProblems.count)",
             ]
@@ -219,5 +228,33 @@ extension EdgeAuthority {
             report.configurationVersion.map { "goes on with version \($0)" } ?? "runs none"
         let problems = report.configurationProblems.joined(separator: "; ")
         self.tell("configuration", of: session, "\(running): \(problems)")
+    }
+
+    /// Logs what a connector says of itself, unless it has said enough for now.
+    private func log(
+        _ level: Logger.Level,
+        _ message: Logger.Message,
+        of session: SessionDriver,
+        _ details: Logger.Metadata
+    ) {
+        let result = self.reportLogs.withLock {
+            $0[session.id, default: ReportLog()].next(now: SessionHost.now)
+        }
+        guard case .log(let omitted) = result else { return }
+        self.tellOmitted(omitted, session)
+        var metadata = details
+        metadata["session"] = "\(session.id)"
+        self.logger.log(level: level, message, metadata: metadata)
+    }
+
+    private func tellOmitted(_ count: Int, _ session: SessionDriver) {
+        guard count > 0 else { return }
+        self.logger.info(
+            "A connector reports more than is logged",
+            metadata: [
+                "session": "\(session.id)", "omitted": "\(count)",
+                "lines-per-minute": "\(ReportLog.linesPerMinute)",
+            ]
+        )
     }
 }

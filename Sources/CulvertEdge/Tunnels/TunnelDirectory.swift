@@ -208,10 +208,18 @@ package final class TunnelDirectory: Sendable {
 
     /// Sessions and waiting requests of each tunnel, for metrics.
     package var report: [(name: String, sessions: [SessionDriver], waiting: Int)] {
-        let pools = self.contents.withLock { contents in
+        self.pools.map { ($0.name, $0.sessions, $0.waitingCount) }
+    }
+
+    /// Lets every request that waits look again.
+    func wakeWaiters() {
+        for pool in self.pools { pool.wakeWaiters() }
+    }
+
+    private var pools: [ConnectorPool] {
+        self.contents.withLock { contents in
             Array(contents.table.pools.values) + contents.claims.values.map(\.route.pool)
         }
-        return pools.map { ($0.name, $0.sessions, $0.waitingCount) }
     }
 }
 

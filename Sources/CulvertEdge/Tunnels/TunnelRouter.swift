@@ -9,6 +9,9 @@ package import TunnelLink
 /// and up to `maximumWaiting` requests for each tunnel. One of a sticky hostname waits for its own
 /// connector, for a second after that has lost its link, while others could be had. A session with
 /// `maximumStreams` under way gets no more.
+///
+/// Of an edge that stops, a request waits only for a session that may get another link: one whose link is on
+/// its way in.
 package final class TunnelRouter: RequestRouter {
     private let directory: TunnelDirectory
     private let host: SessionHost
@@ -16,6 +19,7 @@ package final class TunnelRouter: RequestRouter {
     private let maximumStreams: Int
     /// The requests that wait, by their requesters.
     private let waits = Mutex<[ObjectIdentifier: RouteWait]>([:])
+    private let isDraining = Atomic<Bool>(false)
 
     /// Opens streams on the sessions in `directory`, all of which are of `host`; a request from an
     /// event loop outside that host's group fails with `overLimit`.
@@ -52,10 +56,26 @@ package final class TunnelRouter: RequestRouter {
             requester.routeFound(stream, visit?.found(cookie))
         case .full: requester.routeFailed(.overLimit(retryAfterSeconds: 1))
         case .wait:
+            guard self.mayWait(for: route) else {
+                return requester.routeFailed(.noConnector(retryAfterSeconds: 5))
+            }
             let wait = RouteWait(request, for: requester, route, cookies: cookies, router: self)
             self.waits.withLock { $0[ObjectIdentifier(requester)] = wait }
             wait.begin(limit: self.maximumWaiting)
         }
+    }
+
+    /// Any thread: no session begins any more. Requests that wait for one are answered now, and so is
+    /// whoever would.
+    package func drain() {
+        self.isDraining.store(true, ordering: .sequentiallyConsistent)
+        self.directory.wakeWaiters()
+    }
+
+    /// Whether somebody may come for whom a request of `route` waits.
+    fileprivate func mayWait(for route: TunnelTable.Route) -> Bool {
+        !self.isDraining.load(ordering: .sequentiallyConsistent)
+            || route.pool.mayRegain(for: route)
     }
 
     package func cancelRoute(of requester: any RouteRequester) {
@@ -119,8 +139,10 @@ private final class RouteWait: @unchecked Sendable {
             self.router.forget(self)
             self.fail()
         }
-        // A session may have come between the search and now.
-        if !self.route.pool.hasToWait(for: self.route, cookies: self.cookies) {
+        // A session may have come between the search and now, or the last that could.
+        if !self.route.pool.hasToWait(for: self.route, cookies: self.cookies)
+            || !self.router.mayWait(for: self.route)
+        {
             self.route.pool.wakeWaiters()
         }
     }

@@ -44,7 +44,7 @@ package final class VisitorServer: Sendable {
 
     /// Sets up a visitor's connection: to be called in the channel's initializer, on its loop.
     ///
-    /// Sets the channel options it needs (half-closure, water marks, no delay).
+    /// Sets the channel options it needs (half-closure, water marks, no delay, keep-alive).
     /// - Parameters:
     ///   - channel: Accepted and not active yet.
     ///   - visitor: What the front door knows.
@@ -70,12 +70,7 @@ package final class VisitorServer: Sendable {
         try options?.setOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 64 * 1024))
         try options?.setOption(.maxMessagesPerRead, value: 2)
         try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
-        // Nothing else ends an idle WebSocket, or a wait for an origin, whose visitor is gone without
-        // a word: two minutes.
-        try options?.setOption(.socketOption(.so_keepalive), value: 1)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
-        try options?.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
+        try VisitorKeepAlive.set(on: channel)
         if let tls {
             try channel.pipeline.syncOperations.addHandlers(
                 NIOSSLServerHandler(context: tls),

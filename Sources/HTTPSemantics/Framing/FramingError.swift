@@ -10,8 +10,10 @@ package enum FramingError: Error, Equatable, Sendable {
     case missingHost
     /// More than one `Host` line, equal ones too (RFC 9112 §3.2).
     case repeatedHost
-    /// Not 1*DIGIT, over 18 digits, a list, or twice.
+    /// Not 1*DIGIT, a list, or twice.
     case invalidContentLength
+    /// Over 18 digits: a number, but more than is counted here (RFC 9110 §8.6).
+    case contentLengthTooLarge
     /// Not exactly `chunked`, or twice.
     case unsupportedTransferEncoding
     /// The framing counts as faulty, whatever the coding (RFC 9112 §6.1).
@@ -29,9 +31,15 @@ package enum FramingError: Error, Equatable, Sendable {
     /// A capital in an HTTP/2 field name (RFC 9113 §8.2.1).
     case uppercaseFieldName
 
-    /// The status a request's sender gets: 501 for a coding that is not known, else 400. A response
-    /// with one of these is a 502 to the visitor, whatever this says.
-    package var status: UInt16 { self == .unsupportedTransferEncoding ? 501 : 400 }
+    /// The status a request's sender gets: 501 for a coding that is not known, 413 for a body beyond all
+    /// limits, else 400. A response with one of these is a 502 to the visitor, whatever this says.
+    package var status: UInt16 {
+        switch self {
+        case .unsupportedTransferEncoding: 501
+        case .contentLengthTooLarge: 413
+        default: 400
+        }
+    }
 }
 
 extension FramingError: CustomStringConvertible {
@@ -44,6 +52,7 @@ extension FramingError: CustomStringConvertible {
         case .missingHost: "an HTTP/1.1 request needs a Host field"
         case .repeatedHost: "there is more than one Host field"
         case .invalidContentLength: "Content-Length is not one decimal number"
+        case .contentLengthTooLarge: "Content-Length has more than 18 digits"
         case .unsupportedTransferEncoding: "Transfer-Encoding is not exactly 'chunked'"
         case .transferEncodingInHTTP10: "Transfer-Encoding has no meaning in HTTP/1.0"
         case .transferEncodingAndContentLength:

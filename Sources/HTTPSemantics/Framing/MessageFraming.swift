@@ -157,9 +157,13 @@ private struct FieldSummary {
                     throw .tooManyConnectionOptions
                 }
             case 14 where field.name.isField("content-length"):
-                guard self.contentLength == nil,
-                    let length = MessageFraming.contentLength(field.value.utf8)
+                let digits = field.value.utf8
+                guard self.contentLength == nil, !digits.isEmpty,
+                    digits.allSatisfy(\.isASCIIDigit)
                 else { throw .invalidContentLength }
+                guard let length = MessageFraming.contentLength(digits) else {
+                    throw .contentLengthTooLarge
+                }
                 self.contentLength = length
             case 17 where field.name.isField("transfer-encoding"):
                 guard !self.isChunked, field.value.isField("chunked") else {

@@ -54,7 +54,8 @@ package protocol SessionAuthority: AnyObject, Sendable {
 
 /// The edge's side of all tunnels: adopts sockets, logs connectors in, keeps and resumes sessions.
 ///
-/// SAFETY: `sessions` and `isDraining` belong to the transport's turns; the rest is constant.
+/// SAFETY: `sessions`, `isDraining` and `adoptsNoMore` belong to the transport's turns; the rest is
+/// constant.
 package final class EdgeEndpoint: @unchecked Sendable {
     /// Sessions at once; beyond it a login is refused as overloaded. Default 10,000.
     package static let maximumSessions = 10_000
@@ -65,8 +66,12 @@ package final class EdgeEndpoint: @unchecked Sendable {
     private let connectHost: String
     private let configuration: SessionConfiguration
     private let authority: any SessionAuthority
-    private var sessions: [SessionID: SessionDriver] = [:]
-    private var isDraining = false
+    /// Connections that may still become links.
+    let logins = PendingLogins()
+    private(set) var sessions: [SessionID: SessionDriver] = [:]
+    var isDraining = false
+    /// Nobody can come but those in `logins`.
+    var adoptsNoMore = false
 
     /// Makes an endpoint for the name that connectors dial: `connectHost`, lower case, to which logins
     /// are bound and for which `certificates` are.
@@ -108,23 +113,12 @@ package final class EdgeEndpoint: @unchecked Sendable {
     /// Any thread: takes over an accepted socket whose ClientHello has not been consumed; keeps
     /// `permit` until a connector has logged in over it, or it is gone.
     package func adopt(socket: CInt, peer: String, permit: (any AnyObject & Sendable)? = nil) {
-        self.transport.adopt(socket: socket, peer: peer, permit: permit)
+        self.transport.adopt(socket: socket, peer: peer, permit: self.logins.begin(keeping: permit))
     }
 
     /// Any thread: new certificates for logins from now on.
     package func replaceCertificates(_ certificates: ServerCertificates) {
         self.transport.replaceCertificates(certificates)
-    }
-
-    /// Any thread: refuses new logins; connectors are asked to go elsewhere.
-    package func drain() {
-        self.host.execute {
-            self.isDraining = true
-            for driver in self.sessions.values {
-                driver.session.startDraining()
-                driver.markDirty()
-            }
-        }
     }
 
     /// Any thread: asks the authority for each session's configuration, and tells it to those connectors
@@ -283,6 +277,7 @@ package final class EdgeEndpoint: @unchecked Sendable {
         driver.onReport = { [authority, unowned driver] in
             authority.sessionReported(driver, $0)
         }
+        driver.onLinkLost = { [weak self, unowned driver] in self?.endIfStranded(driver) }
         driver.attach(connection)
         self.authority.sessionOpened(driver, grant: grant, login: login)
         self.offerConfiguration(to: driver)

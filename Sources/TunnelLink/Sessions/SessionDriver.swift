@@ -57,9 +57,13 @@ package final class SessionDriver: @unchecked Sendable {
     /// Told once, in a turn of the transport, when the session is over.
     var onClosed: ((CloseReason) -> Void)?
     var onAvailability: ((SessionAvailability) -> Void)?
+    /// Told in a turn of the transport when a link is gone, also one that another is to replace.
+    var onLinkLost: (() -> Void)?
     /// Told in a turn of the transport what the edge says of where requests are to go.
     var onConfiguration: ((ManagedConfiguration) -> Void)?
-    /// Told in a turn of the transport how the connector says that it stands.
+    private var reportPace = ReportPace()
+    /// Told in a turn of the transport how the connector says that it stands; of one that says so more
+    /// often than ``ReportPace`` allows, the latest, later.
     var onReport: ((ConnectorReport) -> Void)?
 
     init(id: SessionID, publicKey: [UInt8], session: consuming Session, host: SessionHost) {
@@ -93,6 +97,7 @@ package final class SessionDriver: @unchecked Sendable {
         }
         self.publish()
         self.markDirty()
+        self.onLinkLost?()
     }
 
     /// Tells other threads how the session stands, if that changed.
@@ -251,7 +256,7 @@ package final class SessionDriver: @unchecked Sendable {
         case .sent(let stream, let bytes): self.deliver(stream) { .sent($0, bytes) }
         case .reset(let stream, let code): self.deliver(stream) { .reset($0, code) }
         case .configuration(let configuration): self.onConfiguration?(configuration)
-        case .report(let report): self.onReport?(report)
+        case .report(let report): self.take(report, now: now)
         case .peerDraining: self.publish()
         case .linkIsDead:
             self.host.logger.info(
@@ -264,6 +269,19 @@ package final class SessionDriver: @unchecked Sendable {
             self.onClosed?(reason)
             self.onClosed = nil
             self.host.remove(self)
+        }
+    }
+
+    private func take(_ report: ConnectorReport, now: Instant) {
+        switch self.reportPace.received(report, now: now) {
+        case .passOn: self.onReport?(report)
+        case .replace: break
+        case .keep(let due):
+            self.host.schedule(at: due) { [weak self] in
+                guard let self, let report = self.reportPace.takeLate(), !self.session.isClosed
+                else { return }
+                self.onReport?(report)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ struct AccountCommand: AsyncParsableCommand {
         abstract: "Show your account; admins look after everybody's.",
         subcommands: [
             ShowCommand.self, ListCommand.self, CreateCommand.self, ChangeCommand.self,
-            InviteCommand.self, DeleteCommand.self,
+            InviteCommand.self, DeleteCommand.self, SessionsCommand.self,
         ],
         defaultSubcommand: ShowCommand.self
     )
@@ -155,14 +155,25 @@ struct AccountCommand: AsyncParsableCommand {
     struct DeleteCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "delete",
-            abstract: "Delete an account with its tunnels, hostnames and sessions; for admins."
+            abstract: "Delete an account with its tunnels, hostnames and sessions; for admins.",
+            discussion: """
+                Its connectors are out at once, and its hostnames are anybody's. You are asked before, at a \
+                terminal; elsewhere --force has to say it.
+                """
         )
+
+        @Flag(name: .shortAndLong, help: "Without asking.")
+        var force = false
 
         @Argument(help: "The account's name.")
         var name: String
 
         func run() async throws {
-            try await LoggedIn().withClient { try await $0.deleteAccount(self.name) }
+            let session = try LoggedIn()
+            if !self.force {
+                try confirm("Delete the account \(printable(self.name)), and all that is its own?")
+            }
+            try await session.withClient { try await $0.deleteAccount(self.name) }
             note("Deleted the account \(printable(self.name)), and all that was its own.")
         }
     }

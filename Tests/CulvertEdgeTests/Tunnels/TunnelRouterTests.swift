@@ -152,4 +152,41 @@ import TunnelWire
         #expect(try self.cookie(await waiting.next()) == others)
         #expect(self.directory.report.map(\.waiting) == [0])
     }
+
+    /// Whether the answer is that there is no connector.
+    private func isWithoutConnector(_ answer: Answer?) -> Bool {
+        guard case .failed(.noConnector) = answer else { return false }
+        return true
+    }
+
+    @Test func nobodyWaitsForAConnectorThatCannotCome() async throws {
+        var waiting = try await self.route("plain.test")
+        #expect(self.directory.report.map(\.waiting) == [1])
+        self.router.drain()
+        #expect(self.isWithoutConnector(await waiting.next()))
+        var late = try await self.route("plain.test")
+        #expect(self.isWithoutConnector(await late.next()))
+        #expect(self.directory.report.map(\.waiting) == [0])
+    }
+
+    @Test func whileTheEdgeStopsASessionThatMayBeBackIsWaitedFor() async throws {
+        let session = self.join(1)
+        self.sessions.loseLink(session)
+        var waiting = try await self.route("plain.test")
+        self.router.drain()
+        try await self.eventLoop.submit {}.get()
+        #expect(self.directory.report.map(\.waiting) == [1])
+        self.directory.remove(session)
+        #expect(self.isWithoutConnector(await waiting.next()))
+    }
+
+    @Test func whileTheEdgeStopsASessionThatIsThereIsUsed() async throws {
+        _ = self.join(1)
+        self.router.drain()
+        var served = try await self.route("plain.test")
+        guard case .found = await served.next() else {
+            Issue.record("a request under way to a live session is not served")
+            return
+        }
+    }
 }

@@ -385,6 +385,77 @@ struct HTTP2HostileInputTests {
         }
     }
 
+    /// RFC 9113 §8.1.1: the DATA frames add up to Content-Length, or the stream is in error.
+    @Test(arguments: [
+        ([RawFrame(type: RawFrame.data, stream: 1, payload: [1, 2, 3, 4, 5, 6])]),
+        ([RawFrame(type: RawFrame.data, flags: 1, stream: 1, payload: [1, 2, 3])]),
+        ([
+            RawFrame(type: RawFrame.data, stream: 1, payload: [1, 2, 3, 4, 5]),
+            RawFrame(type: RawFrame.data, flags: 1, stream: 1, payload: [6]),
+        ]),
+        ([
+            RawFrame(type: RawFrame.data, stream: 1, payload: [1, 2]),
+            RawFrame(
+                type: RawFrame.headers,
+                flags: 5,
+                stream: 1,
+                payload: RawFrame.block([("x-sum", "1")])
+            ),
+        ]),
+    ])
+    func aBodyThatIsNotAsLongAsPromisedIsAStreamError(_ body: [RawFrame]) async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            let head = RawFrame.request(
+                1,
+                "/hello",
+                method: "POST",
+                end: false,
+                [("content-length", "5")]
+            )
+            try await client.send([head] + body)
+            let reset = try await client.frames.first { $0.type == RawFrame.resetStream }
+            #expect(reset.stream == 1 && reset.errorCode == 1)
+            try await server.log.first { $0.errorCode == "bad-request" }
+            // The connection lives, and what was promised is taken.
+            let next = RawFrame.request(
+                3,
+                "/hello",
+                method: "POST",
+                end: false,
+                [("content-length", "2")]
+            )
+            let two = RawFrame(type: RawFrame.data, flags: 1, stream: 3, payload: [1, 2])
+            try await client.send(next, two)
+            let answer = try await client.frames.first {
+                $0.type == RawFrame.data && $0.stream == 3
+            }
+            #expect(String(decoding: answer.payload, as: UTF8.self) == "hello 2")
+            try await client.close()
+        }
+    }
+
+    @Test(arguments: ["1000000000000000000", "99999999999999999999999"])
+    func aContentLengthBeyondAllLimitsGets413(_ length: String) async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send(
+                .request(1, "/hidden", method: "POST", end: false, [("content-length", length)]),
+                .request(3, "/hello")
+            )
+            let record = try await server.log.first { $0.status == 413 }
+            #expect(record.errorCode == "request-too-large")
+            let page = try await client.frames.first {
+                $0.type == RawFrame.data && $0.stream == 1
+            }
+            let text = String(decoding: page.payload, as: UTF8.self)
+            #expect(text.contains("Content-Length has more than 18 digits"), "\(text)")
+            try await client.frames.first { $0.type == RawFrame.data && $0.stream == 3 }
+            #expect(server.router.requests.map(\.path) == ["/hello"])
+            try await client.close()
+        }
+    }
+
     @Test func tooManyFieldsGet431AndTheConnectionLives() async throws {
         try await TestServer.run(tls: true) { server in
             let client = try await FrameClient(server)

@@ -23,12 +23,14 @@ final class Deployment {
     ///   - limits: Lines of its `limits`, without indentation.
     ///   - hostnames: Those of the tunnel `demo`, as in edge.yml.
     ///   - address: Where it listens.
+    ///   - tcpPorts: Its `tcp-ports`.
     /// - Throws: `TestFailure` when it does not start.
     init(
         settings: String = "",
         limits: [String] = [],
         hostnames: String = "\(Deployment.host), ws.example.test, '*.sub.example.test'",
-        at address: String = "127.0.0.1"
+        at address: String = "127.0.0.1",
+        tcpPorts: String = "off"
     ) throws {
         self.address = address
         let directory = try TemporaryDirectory()
@@ -40,7 +42,8 @@ final class Deployment {
         let file = """
             domain: example.test
             connect: connect.example.test
-            listen: {https: "\(address):0", http: "\(address):0", metrics: "off"}
+            listen:
+              {https: "\(address):0", http: "\(address):0", metrics: "off", tcp-ports: "\(tcpPorts)"}
             access-log: true
             tls:
               - {certificate: \(certificates.edge.certificate), key: \(certificates.edge.key)}
@@ -179,6 +182,31 @@ final class Deployment {
             ],
             through: port
         )
+    }
+
+    /// `culvert tcp` for the tunnel `demo`, at an edge with `tcpPorts`.
+    ///
+    /// - Returns: its process, and the port of the edge that it was given.
+    func startTCPConnector(to origin: TCPOrigin) throws -> (connector: ManagedProcess, port: Int) {
+        try self.directory.write(
+            """
+            tunnel: demo
+            credentials-file: demo.json
+            edge: connect.example.test:\(self.port)
+            edge-address: \(self.address):\(self.port)
+            ca-file: \(self.certificates.authority)
+
+            """,
+            to: "connector.yml"
+        )
+        let connector = try ManagedProcess(
+            Programs.culvert,
+            ["tcp", "127.0.0.1:\(origin.port)", "--dir", self.directory.path],
+            in: self.directory
+        )
+        let announced = try connector.line(#"^tcp://127.0.0.1:(\d+)$"#)
+        guard let port = Int(announced) else { throw TestFailure("no port: \(announced)") }
+        return (connector, port)
     }
 
     /// A visit with curl.

@@ -61,6 +61,14 @@ private func withLoopback(
     }
 }
 
+/// Whether a server has accepted a connection to its port: before that it is no process's.
+func hasAccepted(port: Int, in directory: TemporaryDirectory) throws -> Bool {
+    let filter = ["sport", "=", ":\(port)"]
+    let shown = try Finished("ss", ["-Htnp", "state", "established"] + filter, in: directory)
+    guard shown.status == 0 else { throw TestFailure(shown.errors) }
+    return shown.output.contains("users:")
+}
+
 /// Closes with a reset instead of a FIN.
 func abortSocket(_ descriptor: CInt) {
     var linger = linger(l_onoff: 1, l_linger: 0)

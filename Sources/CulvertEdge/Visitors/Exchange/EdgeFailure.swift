@@ -62,6 +62,19 @@ extension EdgeFailure {
         closesConnection: true
     )
 
+    /// A Content-Length that nothing can be as long as.
+    static func bodyBeyondAllLimits(_ reason: String) -> EdgeFailure {
+        EdgeFailure(
+            code: "request-too-large",
+            status: 413,
+            title: "The request is too large",
+            explanation: "\(reason): no body can be that long.",
+            advice:
+                "This is a fault of the program that sent the request, or of a proxy before it.",
+            closesConnection: true
+        )
+    }
+
     static let tooSlow = EdgeFailure(
         code: "too-slow",
         status: 408,
@@ -209,6 +222,16 @@ extension EdgeFailure {
                 title: "The connection to the site was lost",
                 explanation: "It is not known whether the request was carried out, so it was not "
                     + "sent again.",
+                advice: "Check whether it took effect before you repeat it."
+            )
+        case .sessionStopped:
+            self.init(
+                code: "edge-stopping",
+                status: 502,
+                title: "The connection to the site was lost",
+                explanation:
+                    "The edge is about to stop, and cannot wait for it to be back. It is not "
+                    + "known whether the request was carried out, so it was not sent again.",
                 advice: "Check whether it took effect before you repeat it."
             )
         default:

@@ -152,6 +152,8 @@ extension EdgeFailure {
     }
 
     init(_ error: FramingError) {
-        self = .badRequest("\(error)", status: error.status)
+        self =
+            error == .contentLengthTooLarge
+            ? .bodyBeyondAllLimits("\(error)") : .badRequest("\(error)", status: error.status)
     }
 }

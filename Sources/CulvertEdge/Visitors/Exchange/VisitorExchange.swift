@@ -307,8 +307,10 @@ extension VisitorExchange: TunnelStreamDelegate {
 
     package func wasReset(_ stream: TunnelStream, code: ResetCode) {
         guard stream === self.stream else { return }
-        let isLost = code == .sessionLost || code == .sessionClosed
-        let result = self.machine.streamReset(isUntouched: code.isUntouched, isLost: isLost)
+        let result = self.machine.streamReset(
+            isUntouched: code.isUntouched,
+            isLost: code.isSessionGone
+        )
         if result != .breakOff { self.stream = nil }
         switch result {
         case .retry: self.start()

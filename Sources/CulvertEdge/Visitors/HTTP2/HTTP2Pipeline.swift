@@ -51,6 +51,8 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
             // NIOHTTP2 ends the connection at this size; up to it, a 431 can be answered.
             HTTP2Setting(parameter: .maxHeaderListSize, value: 2 * limits.headerBytes),
         ]
+        // `HTTP2VisitorStream` does; this would take a length that has many digits for a malformed one.
+        self.contentLengthValidation = .disabled
         self.maximumSequentialContinuationFrames = limits.http2Continuations
         self.maximumSequentialEmptyDataFrames = limits.http2EmptyDataFrames
         self.maximumBufferedControlFrames = limits.http2BufferedControlFrames

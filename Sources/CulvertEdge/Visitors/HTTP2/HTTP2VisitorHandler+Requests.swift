@@ -25,7 +25,13 @@ extension HTTP2VisitorHandler {
             do {
                 length = try MessageFraming.http2Request(method: pseudo.method, fields: fields)
             } catch {
+                // Well-formed, and too much: an answer says more than an error of the stream.
+                guard error != .contentLengthTooLarge else { throw EdgeFailure(error) }
                 return self.refuseMalformed(stream, pseudo, fields, hasBody, EdgeFailure(error))
+            }
+            stream.promisedBytes = length
+            guard stream.keepsPromise(ends: !hasBody) else {
+                return self.refuseMalformed(stream, pseudo, fields, hasBody, .brokenPromise)
             }
             if let limit = self.limits.bodyBytes, let length, length > limit { throw .bodyTooLarge }
             let request = try self.admission.admit(pseudo, fields: fields, hasBody: hasBody)
@@ -76,6 +82,7 @@ extension HTTP2VisitorHandler {
         _ stream: HTTP2VisitorStream
     ) {
         stream.isRequestEnded = true
+        guard stream.keepsPromise(ends: true) else { return self.breakOff(stream) }
         let (_, fields, bytes) = HTTP2PseudoFields.split(headers.headers)
         if bytes > self.limits.headerBytes || fields.count > self.limits.headerFields {
             stream.exchange?.fail(.headerTooLarge)
@@ -86,16 +93,28 @@ extension HTTP2VisitorHandler {
 
     func dataReceived(_ data: HTTP2Frame.FramePayload.Data, _ stream: HTTP2VisitorStream) {
         stream.lastProgress = .now()
-        if case .byteBuffer(let piece) = data.data, piece.readableBytes > 0 {
+        if case .byteBuffer(let piece) = data.data {
             stream.undemandedBytes += piece.readableBytes
             self.undemandedBytes += piece.readableBytes
-            stream.exchange?.bodyReceived(piece)
+            guard stream.keepsPromise(bytes: piece.readableBytes, ends: data.endStream) else {
+                return self.breakOff(stream)
+            }
+            if piece.readableBytes > 0 { stream.exchange?.bodyReceived(piece) }
         }
         if data.endStream {
             stream.isRequestEnded = true
             stream.exchange?.requestEnded(trailers: nil)
         }
         self.touch(stream)
+    }
+
+    /// The body is not what its head promised: a stream error, and nothing of it is ended properly.
+    private func breakOff(_ stream: HTTP2VisitorStream) {
+        stream.exchange?.visitorLeft(
+            .malformedMessage,
+            errorCode: EdgeFailure.brokenPromise.code
+        )
+        self.reset(stream, .protocolError)
     }
 
     /// The peer's WINDOW_UPDATEs must stay in proportion to what it is sent; NIOHTTP2 does not look.
@@ -183,6 +202,12 @@ extension HTTP2VisitorHandler {
             self.writeConnection(.windowUpdate(windowSizeIncrement: increment))
         }
     }
+}
+
+extension EdgeFailure {
+    fileprivate static let brokenPromise = EdgeFailure.badRequest(
+        "the body is not as long as Content-Length says"
+    )
 }
 
 extension VisitorRequest {

@@ -11,6 +11,8 @@ final class HTTP2VisitorStream {
     var exchange: VisitorExchange?
     /// The visitor's END_STREAM has come.
     var isRequestEnded = false
+    /// What the request's Content-Length still promises; nil when it says nothing.
+    var promisedBytes: UInt64?
     /// Ours is written to the connection.
     var isAnswerWritten = false
     /// The last head or piece, held back until it is known whether END_STREAM goes on it.
@@ -30,6 +32,15 @@ final class HTTP2VisitorStream {
     init(id: HTTP2StreamID, handler: HTTP2VisitorHandler) {
         self.id = id
         self.handler = handler
+    }
+
+    /// Whether so many bytes of the request, and its end, are what Content-Length promised (RFC 9113
+    /// §8.1.1).
+    func keepsPromise(bytes: Int = 0, ends: Bool) -> Bool {
+        guard let promised = self.promisedBytes else { return true }
+        let (rest, isOver) = promised.subtractingReportingOverflow(UInt64(bytes))
+        self.promisedBytes = rest
+        return !isOver && (!ends || rest == 0)
     }
 
     /// A frame with `bytes` of this stream's answer has left the flow control.
