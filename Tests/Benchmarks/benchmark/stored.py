@@ -94,8 +94,8 @@ class StoredTunnel:
 
 
 def copy_tunnel(store, count):
-    """Adds `count` tunnels to a store that no edge has open: copies of TUNNEL with another id, a key
-    of its own and HOSTNAMES_EACH hostnames, each change with its revision and its audit entry.
+    """Adds `count` tunnels to a store that no edge has open: copies of TUNNEL with another id, a
+    key of its own and HOSTNAMES_EACH hostnames, each change with its revision and audit entry.
 
     Raises BenchmarkError when the store has no such tunnel.
     """
@@ -117,7 +117,8 @@ def copy_tunnel(store, count):
             for letter in "abcdefgh"[:HOSTNAMES_EACH]:
                 revision += 1
                 host = f"{letter}.{name}.{DOMAIN}"
-                _insert(database, "hostname", hostname, key=host, tunnel=identity, revision=revision)
+                changes = {"key": host, "tunnel": identity, "revision": revision}
+                _insert(database, "hostname", hostname, **changes)
                 _insert(database, "audit", claimed, subject=host, revision=revision)
         database.execute("UPDATE state SET revision = ?", [revision])
 

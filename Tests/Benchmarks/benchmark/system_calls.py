@@ -9,8 +9,8 @@ READS = frozenset({"read", "pread64", "readv", "preadv", "preadv2", "mmap"})
 
 
 class CallsOnFiles:
-    """Counts the calls of a process, of all its threads, on the files of some paths, open already or
-    opened meanwhile, from the start of the `with` to its end. Each is seen; the process is slow
+    """Counts the calls of a process, of all its threads, on the files of some paths, open already
+    or opened meanwhile, from the start of the `with` to its end. Each is seen; the process is slow
     meanwhile."""
 
     def __init__(self, child, paths, folder):
