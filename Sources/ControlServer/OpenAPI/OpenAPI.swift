@@ -172,11 +172,15 @@ enum OpenAPI {
             ]
         }
         let parameters =
-            path.map { self.parameter($0, "path", ["type": "string", "minLength": 1]) }
+            path.map { self.parameter($0, "path", self.schema(ofPathPart: $0)) }
             + query.sorted { $0.key < $1.key }.map { self.parameter($0.key, "query", $0.value) }
         if !parameters.isEmpty { operation["parameters"] = .list(parameters) }
         if !needsLogin { operation["security"] = [] }
         return .object(operation)
+    }
+
+    private static func schema(ofPathPart name: String) -> JSONValue {
+        name == "key" ? OpenAPISchemas.keyInPath : ["type": "string", "minLength": 1]
     }
 
     private static let problem: JSONValue = [

@@ -33,13 +33,12 @@ enum OpenAPISchemas {
             optional: ["maximum_tunnels", "suffixes"]
         ),
         "AccountList": list("Account"),
-        "NewAccount": object(
-            ["name": name, "role": role, "maximum_tunnels": count, "suffixes": texts],
-            optional: ["role", "maximum_tunnels", "suffixes"]
+        "NewAccount": body(
+            ["name": name],
+            optional: ["role": role, "maximum_tunnels": count, "suffixes": texts]
         ),
-        "AccountChange": object(
-            ["role": role, "maximum_tunnels": count, "suffixes": texts],
-            optional: ["role", "maximum_tunnels", "suffixes"]
+        "AccountChange": body(
+            optional: ["role": role, "maximum_tunnels": count, "suffixes": texts]
         ),
         "Invitation": object([
             "account": ref("Account"), "code": text, "url": text, "expires_at": time,
@@ -53,7 +52,7 @@ enum OpenAPISchemas {
             optional: ["routes", "configuration_version"]
         ),
         "TunnelList": list("Tunnel"),
-        "NewTunnel": object(["name": name, "public_key": text]),
+        "NewTunnel": object(["name": name, "public_key": publicKey]),
         "Connector": object(
             [
                 "id": text, "agent": text, "address": text, "connected_at": time,
@@ -66,20 +65,20 @@ enum OpenAPISchemas {
         ),
         "Key": object(
             [
-                "public_key": text, "label": text, "hostnames": texts, "expires_at": time,
+                "public_key": publicKey, "label": text, "hostnames": texts, "expires_at": time,
                 "created_at": time,
             ],
             optional: ["hostnames", "expires_at"]
         ),
-        "NewKey": object(
-            ["public_key": text, "label": label, "hostnames": texts, "expires_at": time],
-            optional: ["hostnames", "expires_at"]
+        "NewKey": body(
+            ["public_key": publicKey, "label": label],
+            optional: ["hostnames": texts, "expires_at": time]
         ),
         "Hostname": object(
             ["hostname": text, "tunnel": text, "url": text, "balance": balance],
             optional: ["url", "balance"]
         ),
-        "HostnameChange": object(["balance": balance], optional: ["balance"]),
+        "HostnameChange": body(optional: ["balance": balance]),
         "Configuration": object([
             "version": count, "text": ["type": "string", "maxLength": 262_144],
         ]),
@@ -111,6 +110,9 @@ enum OpenAPISchemas {
         ]),
     ]
 
+    /// What stands in a path for a key.
+    static let keyInPath: JSONValue = ["type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"]
+
     private static let text: JSONValue = ["type": "string"]
     private static let texts: JSONValue = ["type": "array", "items": ["type": "string"]]
     private static let integer: JSONValue = ["type": "integer"]
@@ -120,7 +122,12 @@ enum OpenAPISchemas {
     private static let balance: JSONValue = [
         "type": "string", "enum": .list(Balance.allCases.map { .text($0.rawValue) }),
     ]
-    private static let label: JSONValue = ["type": "string", "maxLength": 255]
+    private static let label: JSONValue = [
+        "type": "string", "maxLength": 255, "pattern": "^[^\\u0000-\\u001F]*$",
+    ]
+    private static let publicKey: JSONValue = [
+        "type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$",
+    ]
     private static let name: JSONValue = [
         "type": "string", "pattern": "^[A-Za-z0-9._@-]{1,64}$",
     ]
@@ -135,6 +142,20 @@ enum OpenAPISchemas {
 
     private static func list(_ name: String) -> JSONValue {
         object(["items": items(name)])
+    }
+
+    /// What is sent to the edge; of what is optional, null is as good as nothing.
+    private static func body(
+        _ properties: [String: JSONValue] = [:],
+        optional: [String: JSONValue]
+    ) -> JSONValue {
+        let nullable = optional.mapValues { schema -> JSONValue in
+            ["anyOf": [schema, ["type": "null"]]]
+        }
+        return object(
+            properties.merging(nullable) { property, _ in property },
+            optional: Set(optional.keys)
+        )
     }
 
     private static func object(

@@ -120,7 +120,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def wait_until(is_ready, what, children, timeout_seconds=20):
+def wait_until(is_ready, what, children, timeout_seconds=20, pause_seconds=0.05):
     """Returns once `is_ready()` is true.
 
     Raises BenchmarkError when a child ends before, or after `timeout_seconds`.
@@ -132,7 +132,7 @@ def wait_until(is_ready, what, children, timeout_seconds=20):
         if time.monotonic() > deadline:
             logs = "\n".join(f"{child.name}: {child.log_end()}" for child in children)
             raise BenchmarkError(f"{what} is not ready after {timeout_seconds} s\n{logs}")
-        time.sleep(0.05)
+        time.sleep(pause_seconds)
 
 
 @contextlib.contextmanager
