@@ -2,12 +2,15 @@
 package actor Control {
     /// How often a change is decided anew because somebody else was faster.
     private static let attempts = 8
+    /// How many changes may wait for their turn; beyond it they fail, `busy`.
+    private static let maximumWaiting = 1_024
 
     /// Everything there is, as far as this process knows.
     package private(set) var registry: Registry
     private let store: any ControlStore
-    private var watchers: [Int: AsyncStream<Registry>.Continuation] = [:]
-    private var watcherCount = 0
+    private var observer: (@Sendable (Registry) -> Void)?
+    private var isChanging = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// Reads everything there is.
     ///
@@ -33,30 +36,28 @@ package actor Control {
         }
     }
 
-    /// The registry now, and after each change; of several that were not taken yet, the latest.
-    package func registries() -> AsyncStream<Registry> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: Registry.self,
-            bufferingPolicy: .bufferingNewest(1)
-        )
-        self.watcherCount += 1
-        let number = self.watcherCount
-        self.watchers[number] = continuation
-        continuation.onTermination = { _ in Task { await self.forget(number) } }
-        continuation.yield(self.registry)
-        return stream
+    /// Tells `observer` the registry now, and after each change, in place of the one before it; nobody if it
+    /// is nil. Whoever makes a change is answered after the observer has been told.
+    package func observe(_ observer: (@Sendable (Registry) -> Void)?) {
+        self.observer = observer
+        observer?(self.registry)
     }
 
     /// Makes what `decide` makes of the registry, and again of a later one when somebody else has
-    /// changed what it depends on. The registry has the change when this returns.
+    /// changed what it depends on. The registry has the change, and the observer knows, when this returns.
+    ///
+    /// Changes of one process are made one after the other: decided side by side, all but one would be
+    /// decided in vain.
     ///
     /// - Returns: the revision that the change made.
     /// - Throws: `ControlError` when `decide` does; `StoreError` when the store does not do it, a
-    ///   conflict only after eight of them in a row.
+    ///   conflict with another process only after eight of them in a row, `busy` with 1,024 changes waiting.
     @discardableResult
     package func change(
         _ decide: @Sendable (Registry) throws(ControlError) -> StoreTransaction
     ) async throws -> StoreRevision {
+        try await self.takeTurn()
+        defer { self.endTurn() }
         var attempt = 1
         while true {
             let seen = self.registry.revision
@@ -117,11 +118,18 @@ package actor Control {
         self.tell()
     }
 
-    private func tell() {
-        for watcher in self.watchers.values { watcher.yield(self.registry) }
+    private func tell() { self.observer?(self.registry) }
+
+    private func takeTurn() async throws(StoreError) {
+        guard self.isChanging else { return self.isChanging = true }
+        guard self.waiting.count < Self.maximumWaiting else { throw .busy }
+        await withCheckedContinuation { self.waiting.append($0) }
     }
 
-    private func forget(_ number: Int) { self.watchers[number] = nil }
+    private func endTurn() {
+        guard !self.waiting.isEmpty else { return self.isChanging = false }
+        self.waiting.removeFirst().resume()
+    }
 }
 
 extension StoreError {

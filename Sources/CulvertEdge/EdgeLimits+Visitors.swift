@@ -12,6 +12,7 @@ extension VisitorConfiguration {
         self.limits.bodyBytes = limits.bodyBytes.map { UInt64(clamping: $0) }
         self.limits.keptBytes = limits.bufferedBytes
         self.limits.requests = limits.streams
+        self.limits.requestsPerAddress = limits.streamsPerAddress
         self.limits.http2Streams = limits.http2Streams
         self.limits.http2StreamWindowBytes = limits.http2StreamWindowBytes
         self.limits.http2ConnectionWindowBytes = limits.http2ConnectionWindowBytes

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPSemantics
+import Synchronization
 import Testing
 
 @testable import CulvertControl
@@ -67,15 +68,49 @@ import Testing
         let command = try await Control(store: SQLiteStore(file: self.file))
         let following = Task { try await edge.run() }
         defer { following.cancel() }
-        var registries = await edge.registries().makeAsyncIterator()
-        #expect(await registries.next()?.account(named: "ann") == nil)
+        let (registries, continuation) = AsyncStream.makeStream(of: Registry.self)
+        await edge.observe { continuation.yield($0) }
+        var told = registries.makeAsyncIterator()
+        #expect(await told.next()?.account(named: "ann") == nil)
         let ann = try await self.account(command, "ann")
-        while await registries.next()?.account(named: "ann") != ann {}
+        while await told.next()?.account(named: "ann") != ann {}
         // One that has just been made counts for the next decision.
         _ = try await self.tunnel(command, "one", of: ann)
         await #expect(throws: ControlError(.exists, "there is a tunnel \"one\" already")) {
             _ = try await self.tunnel(command, "one", of: ann)
         }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func whoeverChangesIsAnsweredAfterTheObserver() async throws {
+        defer { self.remove() }
+        let control = try await Control(store: SQLiteStore(file: self.file))
+        let told = Mutex<StoreRevision?>(nil)
+        await control.observe { registry in told.withLock { $0 = registry.revision } }
+        for name in ["ann", "bob"] {
+            _ = try await self.account(control, name)
+            let revision = await control.registry.revision
+            #expect(told.withLock { $0 } == revision)
+        }
+        await control.observe(nil)
+        _ = try await self.account(control, "cat")
+        let latest = await control.registry.revision
+        #expect(try #require(told.withLock { $0 }) < latest)
+    }
+
+    /// Names are fenced: decided over the same registry, all but one would fail each time.
+    @Test(.timeLimit(.minutes(1)))
+    func aProcessDoesNotConflictWithItself() async throws {
+        defer { self.remove() }
+        let control = try await Control(store: SQLiteStore(file: self.file))
+        let ann = try await self.account(control, "ann", tunnels: 100)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<60 {
+                group.addTask { _ = try await self.tunnel(control, "t\(number)", of: ann) }
+            }
+            try await group.waitForAll()
+        }
+        #expect(await control.registry.tunnels(of: ann.id).count == 60)
     }
 
     /// "Member over quota, two writers at once": neither may pass it, however they interleave.

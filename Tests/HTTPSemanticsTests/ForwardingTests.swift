@@ -141,6 +141,39 @@ struct ForwardingTests {
         #expect(!fields.contains("Proxy") && !fields.contains("Culvert-Error"))
     }
 
+    @Test(
+        arguments: [
+            ("192.0.2.7", [], "1.1.1.1", "192.0.2.7"),
+            ("192.0.2.7", ["192.0.2.0/24"], "1.1.1.1", "1.1.1.1"),
+            ("192.0.2.7", ["192.0.2.0/24", "10.0.0.0/8"], "6.6.6.6, 1.1.1.1, 10.0.0.3", "1.1.1.1"),
+            ("192.0.2.7", ["192.0.2.0/24"], "6.6.6.6, ::ffff:1.1.1.1", "1.1.1.1"),
+            ("192.0.2.7", ["192.0.2.0/24"], "1.1.1.1, unknown", "192.0.2.7"),
+            ("192.0.2.7", ["192.0.2.0/24"], "", "192.0.2.7"),
+            ("2001:db8::1", ["2001:db8::/32"], "2001:db9::5, 2001:db8::9", "2001:db9::5"),
+        ] as [(String, [String], String, String)]
+    )
+    func whoseRequestItIs(
+        _ peer: String,
+        _ trusted: [String],
+        _ said: String,
+        client: String
+    ) throws {
+        var head = RequestHead(
+            method: "GET",
+            scheme: "https",
+            authority: "a.test",
+            path: "/",
+            fields: ["X-Forwarded-For": said]
+        )
+        let connection = VisitorConnection(
+            peer: try #require(IPAddress(peer)),
+            scheme: "https",
+            trustedProxies: try trusted.map { try AddressRange($0) }
+        )
+        ForwardingRules.apply(to: &head, from: connection, randomBits: 0)
+        #expect(ForwardingRules.client(of: head, over: connection) == client)
+    }
+
     @Test func aTrustedProxysNonsenseIsReplaced() throws {
         let fields = try self.apply(
             [

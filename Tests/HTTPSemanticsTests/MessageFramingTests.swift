@@ -46,15 +46,23 @@ struct MessageFramingTests {
         #expect(FramingError.contentLengthTooLarge.status == 413)
     }
 
-    @Test(arguments: [
-        "xchunked", "chunked, identity", "identity", "gzip, chunked", "chunked, chunked",
-        "chunked;a=b",
-        "", "\"chunked\"", "chunkedx", ",chunked",
-    ])
-    func transferEncodings(_ value: String) {
+    @Test(arguments: ["gzip, chunked", "gzip,deflate , Chunked", ",chunked"])
+    func codingsThatAreNotUnderstood(_ value: String) {
         #expect(throws: FramingError.unsupportedTransferEncoding) {
             try self.request(["Transfer-Encoding": value])
         }
+        #expect(FramingError.unsupportedTransferEncoding.status == 501)
+    }
+
+    @Test(arguments: [
+        "xchunked", "chunked, identity", "identity", "gzip", "chunked, chunked", "chunked;a=b", "",
+        "\"chunked\"", "chunkedx", "chunked, gzip, chunked",
+    ])
+    func codingsThatDoNotSayWhereTheBodyEnds(_ value: String) {
+        #expect(throws: FramingError.chunkedNotLast) {
+            try self.request(["Transfer-Encoding": value])
+        }
+        #expect(FramingError.chunkedNotLast.status == 400)
     }
 
     @Test func contradictions() {
@@ -64,7 +72,7 @@ struct MessageFramingTests {
         #expect(throws: FramingError.transferEncodingAndContentLength) {
             try self.request(["Content-Length": "5", "Transfer-Encoding": "chunked"])
         }
-        #expect(throws: FramingError.unsupportedTransferEncoding) {
+        #expect(throws: FramingError.chunkedNotLast) {
             try self.request(["Transfer-Encoding": "chunked", "transfer-encoding": "chunked"])
         }
         #expect(throws: FramingError.transferEncodingInHTTP10) {

@@ -41,8 +41,17 @@ extension Request {
         return try APICoding.decoder.decode(type, from: Data(body.readableBytesView))
     }
 
-    /// Whether the query says `name=true`.
-    func flag(_ name: String) -> Bool { self.uri.queryParameters[name[...]] == "true" }
+    /// Whether the query says `name=true`; false without it.
+    ///
+    /// - Throws: `invalid` when it says anything but `true` or `false`, or both.
+    func flag(_ name: String) throws(APIProblem) -> Bool {
+        let values = Set(self.uri.queryParameters[values: name[...]])
+        switch values {
+        case [], ["false"]: return false
+        case ["true"]: return true
+        default: throw APIProblem(.invalid, "\(name) is true or false")
+        }
+    }
 }
 
 extension ControlContext {

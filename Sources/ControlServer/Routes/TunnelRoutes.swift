@@ -41,7 +41,7 @@ struct TunnelRoutes {
         let identity = try context.requireIdentity()
         let registry = await self.desk.registry
         var owners = [identity.account]
-        if request.flag("all") {
+        if try request.flag("all") {
             guard identity.account.role == .admin else {
                 throw APIProblem(.forbidden, "only an admin may see everybody's tunnels")
             }
@@ -76,7 +76,7 @@ struct TunnelRoutes {
 
     private func delete(_ request: Request, _ context: ControlContext) async throws -> Response {
         let (identity, tunnel, _) = try await self.find(context)
-        if !request.flag("force") {
+        if try !request.flag("force") {
             let count = await self.desk.presence.connectors(of: tunnel.id).count
             guard count == 0 else {
                 throw APIProblem(

@@ -33,7 +33,7 @@ package struct EdgeAddress: Sendable {
 /// Keeps a link to the edge: dials, waits, dials again, for as long as its task lives.
 package struct LinkKeeper: Sendable {
     /// An edge that asks to be left alone for longer is dialled again all the same.
-    private static let longestWait = Duration.seconds(300)
+    private static let longestWait = Duration.seconds(30)
 
     private let endpoint: ConnectorEndpoint
     private let edge: EdgeAddress

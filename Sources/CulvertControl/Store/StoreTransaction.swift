@@ -49,7 +49,7 @@ package enum StoreError: Error, Sendable, Equatable {
     case taken(StoreKey.Kind, name: String)
     /// Changes from so long ago are not kept any more: start from a snapshot.
     case compacted
-    /// Another process has been writing for too long.
+    /// Another process has been writing for too long, or too many changes wait for their turn.
     case busy
     /// No room is left where the store is.
     case full
@@ -63,7 +63,7 @@ extension StoreError: CustomStringConvertible {
         case .conflict, .fenced: "somebody else changed it at the same time; try again"
         case .taken(let kind, let name): "there is \(kind.article) \"\(name)\" already"
         case .compacted: "changes from so long ago are not kept"
-        case .busy: "another process is writing to the store; try again"
+        case .busy: "others are writing to the store; try again"
         case .full: "no room is left on the disk of the store; nothing was changed"
         case .unavailable(let words): words
         }

@@ -25,6 +25,9 @@ package struct EdgeLimits: Sendable, Equatable {
     package var connectionsPerAddress = 1_024
     /// Requests in progress in all; 65,536, beyond it 503.
     package var streams = 65_536
+    /// Requests in progress of one IPv4 address or IPv6 /64, which is no trusted proxy; 3,072, beyond it
+    /// 429. Less than a session takes, so that no address alone fills one.
+    package var streamsPerAddress = 3_072
     /// Requests in progress of one connector's session; 4,096, beyond it another is chosen, or 503.
     package var streamsPerSession = 4_096
     /// Requests that wait for a tunnel's connector to come back; 1,000, beyond it 503.
@@ -70,6 +73,7 @@ extension EdgeLimits {
             $0.int(Self.counts)
         }
         mapping.read("streams", into: &self.streams) { $0.int(Self.counts) }
+        mapping.read("streams-per-address", into: &self.streamsPerAddress) { $0.int(Self.counts) }
         mapping.read("streams-per-session", into: &self.streamsPerSession) { $0.int(Self.counts) }
         mapping.read("waiting-requests", into: &self.waitingRequests) { $0.int(0...10_000_000) }
         self.readHTTP2(mapping)

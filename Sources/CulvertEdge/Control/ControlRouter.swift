@@ -24,7 +24,7 @@ final class ControlRouter: RequestRouter {
         requester.routeFound(
             ControlExchange.open(
                 to: self.server,
-                from: request.visitor.connection.address,
+                from: ForwardingRules.client(of: request.head, over: request.visitor.connection),
                 budget: self.budget,
                 on: request.eventLoop
             ),

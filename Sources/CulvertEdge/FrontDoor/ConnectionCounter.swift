@@ -25,7 +25,12 @@ package final class ConnectionCounter: Sendable {
 
     private struct Counts {
         var total = 0
-        var perAddress: [PeerAddress.LimitGroup: Int] = [:]
+        var perAddress: [PeerAddress.LimitGroup: Address] = [:]
+    }
+
+    private struct Address {
+        var connections = 0
+        let requests = RequestCount()
     }
 
     private let limits: Limits
@@ -43,24 +48,26 @@ package final class ConnectionCounter: Sendable {
     /// Counts a connection from `peer` until the permit is released.
     package func admit(_ peer: PeerAddress) throws(Refusal) -> ConnectionPermit {
         let group = peer.limitGroup
-        let refusal: Refusal? = self.counts.withLock { counts in
-            guard counts.total < self.limits.total else { return .tooManyConnections }
-            guard counts.perAddress[group, default: 0] < self.limits.perAddress else {
-                return .tooManyConnectionsFromAddress
+        let requests = try self.counts.withLock { counts throws(Refusal) in
+            guard counts.total < self.limits.total else { throw .tooManyConnections }
+            var address = counts.perAddress[group] ?? Address()
+            guard address.connections < self.limits.perAddress else {
+                throw .tooManyConnectionsFromAddress
             }
             counts.total += 1
-            counts.perAddress[group, default: 0] += 1
-            return nil
+            address.connections += 1
+            counts.perAddress[group] = address
+            return address.requests
         }
-        if let refusal { throw refusal }
-        return ConnectionPermit(counter: self, group: group)
+        return ConnectionPermit(counter: self, group: group, requests: requests)
     }
 
     fileprivate func release(_ group: PeerAddress.LimitGroup) {
         self.counts.withLock { counts in
             counts.total -= 1
-            let left = counts.perAddress[group, default: 1] - 1
-            counts.perAddress[group] = left > 0 ? left : nil
+            guard var address = counts.perAddress[group] else { return }
+            address.connections -= 1
+            counts.perAddress[group] = address.connections > 0 ? address : nil
         }
     }
 }
@@ -68,13 +75,20 @@ package final class ConnectionCounter: Sendable {
 /// One counted connection: release it when the connection has closed. Releasing again does nothing,
 /// and dropping the last reference releases too. Any thread.
 package final class ConnectionPermit: Sendable {
+    /// Shared by all connections of the address.
+    package let requests: RequestCount
     private let counter: ConnectionCounter
     private let group: PeerAddress.LimitGroup
     private let released = Atomic(false)
 
-    fileprivate init(counter: ConnectionCounter, group: PeerAddress.LimitGroup) {
+    fileprivate init(
+        counter: ConnectionCounter,
+        group: PeerAddress.LimitGroup,
+        requests: RequestCount
+    ) {
         self.counter = counter
         self.group = group
+        self.requests = requests
     }
 
     deinit { self.release() }

@@ -157,7 +157,8 @@ struct EdgeListeners: Sendable {
                             peer: address,
                             scheme: "http",
                             trustedProxies: trusted
-                        )
+                        ),
+                        requests: permit.requests
                     )
                     try visitors.accept(channel, info, tls: nil, plain: plain)
                 }
@@ -201,7 +202,8 @@ extension VisitorInfo {
                 scheme: "https",
                 trustedProxies: trustedProxies
             ),
-            serverName: accepted.hello.serverName
+            serverName: accepted.hello.serverName,
+            requests: accepted.requests
         )
     }
 }

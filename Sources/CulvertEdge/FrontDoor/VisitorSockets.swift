@@ -7,6 +7,8 @@ package struct AcceptedVisitor: Sendable {
     package let peer: PeerAddress
     /// Parsed by the front door; the channel reads its bytes again.
     package let hello: ClientHello
+    /// The requests in progress of the peer's address.
+    package let requests: RequestCount
 }
 
 /// Makes channels of the front door's sockets, on the loops of a group in turn. Any thread.
@@ -45,7 +47,8 @@ package struct VisitorSockets: Sendable {
         let permit = socket.permit
         let connection = AcceptedVisitor(
             peer: socket.peer,
-            hello: socket.hello
+            hello: socket.hello,
+            requests: permit.requests
         )
         let initializer = self.initializer
         let adopted = ClientBootstrap(group: loop)

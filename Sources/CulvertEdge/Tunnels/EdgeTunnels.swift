@@ -75,18 +75,18 @@ final class EdgeTunnels: Sendable {
         guard let control else { return }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.follow(control) }
-            group.addTask {
-                for await registry in await control.registries() {
-                    do {
-                        try self.fill { $0.registry = registry }
-                    } catch {
-                        self.logger.error("Tunnels of the store are not served: \(error)")
-                    }
-                    self.announceChange(endpoint)
-                }
-            }
             group.addTask { await self.watchExpiry(endpoint) }
+            // Whoever has changed something finds it served when he is answered.
+            await control.observe { registry in
+                do {
+                    try self.fill { $0.registry = registry }
+                } catch {
+                    self.logger.error("Tunnels of the store are not served: \(error)")
+                }
+                self.announceChange(endpoint)
+            }
         }
+        await control.observe(nil)
     }
 
     private func follow(_ control: Control) async {

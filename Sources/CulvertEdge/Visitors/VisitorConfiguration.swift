@@ -39,6 +39,8 @@ package struct VisitorLimits: Sendable {
     package var pipelinedBytes = 16 * 1024
     /// Requests in progress, of all connections together. Default 65,536; beyond it 503.
     package var requests = 65_536
+    /// Requests in progress of one address that is no trusted proxy. Default 3,072; beyond it 429.
+    package var requestsPerAddress = 3_072
     /// How often one request is given to a connector. Default 3.
     package var attempts = 3
     /// HTTP/2 streams open at once per connection. Default 100; beyond it REFUSED_STREAM.

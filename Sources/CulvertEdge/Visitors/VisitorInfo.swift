@@ -6,10 +6,18 @@ package struct VisitorInfo: Sendable {
     package var connection: VisitorConnection
     /// The name of the TLS ClientHello, normalised; nil without TLS or without a name.
     package var serverName: String?
+    /// The requests in progress of the visitor's address, where they are limited.
+    let requests: RequestCount?
 
-    package init(connection: VisitorConnection, serverName: String? = nil) {
+    /// A trusted proxy's requests are those of many visitors: there is no limit to `requests` of one.
+    package init(
+        connection: VisitorConnection,
+        serverName: String? = nil,
+        requests: RequestCount? = nil
+    ) {
         self.connection = connection
         self.serverName = serverName
+        self.requests = connection.isTrustedProxy ? nil : requests
     }
 }
 

@@ -14,7 +14,7 @@ package final class VisitorServer: Sendable {
     private let accessLog: (@Sendable (AccessRecord) -> Void)?
     private let connections = NIOLockedValueBox(Connections())
     /// Requests that were given to the router and are not over.
-    private let requests = Atomic<Int>(0)
+    private let requests = RequestCount()
     let clock = DateClock()
 
     /// What of the server changes: touched once per connection.
@@ -114,15 +114,25 @@ package final class VisitorServer: Sendable {
         cut.cancel()
     }
 
-    /// Counts a request that goes to the router; false at the limit.
-    func beginRequest() -> Bool {
-        let count = self.requests.wrappingAdd(1, ordering: .relaxed).newValue
-        guard count > self.configuration.limits.requests else { return true }
-        self.endRequest()
-        return false
+    /// Counts a request that goes to the router.
+    ///
+    /// - Returns: which limit it would pass; it is not counted then.
+    func beginRequest(of visitor: VisitorInfo) -> RouteFailure? {
+        let limits = self.configuration.limits
+        guard self.requests.begin(limit: limits.requests) else {
+            return .overLimit(retryAfterSeconds: 1)
+        }
+        if let own = visitor.requests, !own.begin(limit: limits.requestsPerAddress) {
+            self.requests.end()
+            return .rateLimited(retryAfterSeconds: 1)
+        }
+        return nil
     }
 
-    func endRequest() { self.requests.wrappingSubtract(1, ordering: .relaxed) }
+    func endRequest(of visitor: VisitorInfo) {
+        self.requests.end()
+        visitor.requests?.end()
+    }
 
     /// Connections that are open now.
     package var connectionCount: Int { self.connections.withLockedValue { $0.open.count } }

@@ -6,6 +6,7 @@ package struct VisitorConnection: Sendable {
     package let scheme: String
     /// Whether the peer is a proxy whose own forwarding fields are believed.
     package let isTrustedProxy: Bool
+    private let trustedProxies: [AddressRange]
 
     /// Decides whether the peer is trusted.
     ///
@@ -16,7 +17,12 @@ package struct VisitorConnection: Sendable {
     package init(peer: IPAddress, scheme: String, trustedProxies: [AddressRange] = []) {
         self.address = "\(peer.unmapped)"
         self.scheme = scheme
+        self.trustedProxies = trustedProxies
         self.isTrustedProxy = trustedProxies.contains { $0.contains(peer) }
+    }
+
+    fileprivate func isTrusted(_ address: IPAddress) -> Bool {
+        self.trustedProxies.contains { $0.contains(address) }
     }
 }
 
@@ -85,6 +91,28 @@ package enum ForwardingRules {
         head.fields.append("X-Forwarded-Host", host)
         head.fields.append("X-Request-Id", requestID)
         return requestID
+    }
+
+    /// Whose request it is: the peer's, or, behind trusted proxies, that of the last address in
+    /// `X-Forwarded-For` which is none of theirs.
+    ///
+    /// - Parameters:
+    ///   - head: After `apply`.
+    ///   - connection: Where it came from.
+    /// - Returns: An address; the peer's when there is no such one, or something that is no address stands
+    ///   before it.
+    package static func client(
+        of head: RequestHead,
+        over connection: VisitorConnection
+    ) -> String {
+        guard connection.isTrustedProxy, let value = head.fields.first("X-Forwarded-For") else {
+            return connection.address
+        }
+        for element in FieldListElements(value).reversed() {
+            guard let address = IPAddress(String(Substring(element))) else { break }
+            if !connection.isTrusted(address) { return "\(address.unmapped)" }
+        }
+        return connection.address
     }
 
     /// Whether a request id can go into logs and fields as it is.

@@ -14,8 +14,10 @@ package enum FramingError: Error, Equatable, Sendable {
     case invalidContentLength
     /// Over 18 digits: a number, but more than is counted here (RFC 9110 §8.6).
     case contentLengthTooLarge
-    /// Not exactly `chunked`, or twice.
+    /// A coding beside `chunked`, which is the last one (RFC 9112 §6.1).
     case unsupportedTransferEncoding
+    /// Not `chunked` in the end, or twice: nobody knows where the body ends (RFC 9112 §6.3).
+    case chunkedNotLast
     /// The framing counts as faulty, whatever the coding (RFC 9112 §6.1).
     case transferEncodingInHTTP10
     /// The request smuggler's classic (RFC 9112 §6.3, item 3): refused, never repaired.
@@ -54,6 +56,7 @@ extension FramingError: CustomStringConvertible {
         case .invalidContentLength: "Content-Length is not one decimal number"
         case .contentLengthTooLarge: "Content-Length has more than 18 digits"
         case .unsupportedTransferEncoding: "Transfer-Encoding is not exactly 'chunked'"
+        case .chunkedNotLast: "Transfer-Encoding does not end with a single 'chunked'"
         case .transferEncodingInHTTP10: "Transfer-Encoding has no meaning in HTTP/1.0"
         case .transferEncodingAndContentLength:
             "Transfer-Encoding and Content-Length contradict each other"

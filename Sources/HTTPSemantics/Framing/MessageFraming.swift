@@ -167,12 +167,19 @@ private struct FieldSummary {
                 self.contentLength = length
             case 17 where field.name.isField("transfer-encoding"):
                 guard !self.isChunked, field.value.isField("chunked") else {
-                    throw .unsupportedTransferEncoding
+                    throw self.isChunked ? .chunkedNotLast : Self.fault(ofCodings: field.value)
                 }
                 self.isChunked = true
             default:
                 continue
             }
         }
+    }
+
+    /// What is wrong with a line of codings that is not just `chunked`.
+    private static func fault(ofCodings value: String) -> FramingError {
+        let isChunked = FieldListElements(value).map { $0.equalsLowercase("chunked") }
+        let isOnceAndLast = isChunked.firstIndex(of: true) == isChunked.count - 1
+        return isOnceAndLast ? .unsupportedTransferEncoding : .chunkedNotLast
     }
 }

@@ -78,6 +78,7 @@ final class ConnectorLink: TunnelConnectionHandler {
             while let frame = try self.io.next() {
                 try self.process(frame, on: connection, now: now)
             }
+            if endsMessage { try self.io.messageEnded() }
         } catch {
             self.failure = error
             connection.close(code: LinkCloseStatus.protocolError, reason: error.reason)

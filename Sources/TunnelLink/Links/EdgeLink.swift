@@ -50,6 +50,7 @@ final class EdgeLink: TunnelConnectionHandler {
             while let frame = try self.io.next() {
                 try self.process(frame, on: connection, now: now)
             }
+            if endsMessage { try self.io.messageEnded() }
         } catch {
             self.endpoint.host.logger.debug(
                 "Link closed: protocol error",

@@ -27,4 +27,16 @@ struct LinkIO {
     }
 
     mutating func next() throws(WireError) -> FrameDecoder.Frame? { try self.decoder.next() }
+
+    /// A message is over, which holds whole frames.
+    ///
+    /// - Throws: `badLength` when it ends within one.
+    func messageEnded() throws(WireError) {
+        guard self.decoder.pendingBytes == 0 else {
+            throw WireError(
+                .badLength,
+                "a message ends \(self.decoder.pendingBytes) bytes into a frame"
+            )
+        }
+    }
 }

@@ -268,6 +268,28 @@ struct HTTP1VisitorTests {
         }
     }
 
+    @Test func requestsOfOneAddressHaveALimit() async throws {
+        try await TestServer.run {
+            $0.limits.requestsPerAddress = 1
+        } _: { server in
+            let first = try await RawClient(server)
+            try await first.send(
+                "POST /never HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nx"
+            )
+            try await server.router.recorder.first { $0 == .routed("/never", attempt: 1) }
+            let second = try await RawClient(server)
+            try await second.send(get("/hello"))
+            let refusal = await second.receive("Culvert-Error: rate-limited")
+            #expect(refusal.contains("HTTP/1.1 429"))
+            #expect(refusal.lowercased().contains("retry-after: 1"))
+            try await first.close()
+            try await server.router.recorder.first { $0 == .cancelled }
+            try await second.send(get("/hello"))
+            await second.receive("hello 0")
+            try await second.close()
+        }
+    }
+
     @Test func failuresSayWhatHappened() async throws {
         let cases: [(String, String, String, String)] = [
             ("unknown.test", "/", "404", "hostname-unknown"),
@@ -476,11 +498,15 @@ struct HTTP1VisitorTests {
         try await TestServer.run(plain: .redirect(httpsPort: 8443)) { server in
             let client = try await RawClient(server)
             try await client.send(
-                get("/a?b=c") + "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+                get("/a?b=c")
+                    + "GET /\"<b>{%41|^` HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
             )
             let answer = await client.receiveToEnd()
             #expect(answer.hasPrefix("HTTP/1.1 308 "))
             #expect(answer.contains("Location: https://a.test:8443/a?b=c\r\n"))
+            #expect(
+                answer.contains("Location: https://a.test:8443/%22%3Cb%3E%7B%41%7C%5E%60\r\n")
+            )
             #expect(server.router.recorder.events.isEmpty)
         }
     }

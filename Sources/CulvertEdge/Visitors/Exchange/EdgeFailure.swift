@@ -174,10 +174,9 @@ extension EdgeFailure {
                 code: "origin-unreachable",
                 status: 502,
                 title: "The site's server cannot be reached",
-                explanation: "The connector is online, but the service behind it refused the "
-                    + "connection.",
-                advice: "If it is yours: is the service running, and is its address right in the "
-                    + "connector's configuration?"
+                explanation: "The connector is online, but could not connect to the service behind "
+                    + "it: it is not running, its address is wrong, or its certificate is not trusted.",
+                advice: "If it is yours: the connector's log says which of these it is."
             )
         case .originTimeout:
             self.init(
@@ -195,8 +194,10 @@ extension EdgeFailure {
                 title: "The site's server gave no usable answer",
                 explanation: "The service behind the connector "
                     + (code == .truncated
-                        ? "broke off." : "answered with something other than HTTP."),
-                advice: "Try again. If it is yours, check that the configured service speaks HTTP."
+                        ? "broke off."
+                        : "answered with something other than HTTP, or with a header beyond all limits."),
+                advice:
+                    "Try again. If it is yours, the connector's log says what was wrong with it."
             )
         case .overLimit, .refused:
             self.init(

@@ -62,8 +62,7 @@ final class VisitorExchange {
     /// Asks the router for a stream.
     func start() {
         if !self.isStarted {
-            guard self.server.beginRequest() else {
-                let failure = RouteFailure.overLimit(retryAfterSeconds: 1)
+            if let failure = self.server.beginRequest(of: self.visitor) {
                 return self.fail(EdgeFailure(failure, host: self.request.host))
             }
             self.isStarted = true
@@ -140,7 +139,7 @@ final class VisitorExchange {
             // Of an answer that broke off, the visitor still reads what there is.
             if self.machine.response != .broken { self.stream = nil }
             self.kept = ByteBuffer()
-            if self.isStarted { self.server.endRequest() }
+            if self.isStarted { self.server.endRequest(of: self.visitor) }
             self.server.log(self.record())
         }
         responder?.exchangeAdvanced()

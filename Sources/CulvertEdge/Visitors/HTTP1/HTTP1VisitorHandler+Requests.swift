@@ -79,12 +79,8 @@ extension HTTP1VisitorHandler {
         do throws(EdgeFailure) {
             let request = try self.admission.admit(head)
             let exchange = self.makeExchange(request)
-            if let redirectPort {
-                let redirect = Redirect.toHTTPS(request, port: redirectPort)
-                exchange.answer(redirect, ByteBuffer())
-            } else {
-                exchange.start()
-            }
+            guard let redirectPort else { return exchange.start() }
+            exchange.answer(Redirect.toHTTPS(request, port: redirectPort), ByteBuffer())
         } catch {
             let request = VisitorRequest(refused: head, id: self.admission.nextID())
             self.makeExchange(request).fail(error)

@@ -34,6 +34,7 @@ final class TestServer: Sendable {
         self.server = server
         let context = tls ? try TestCertificate.context() : nil
         let address = try #require(IPAddress("127.0.0.1"))
+        let requests = RequestCount()
         self.channel = try await ServerBootstrap(group: self.group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
@@ -43,7 +44,8 @@ final class TestServer: Sendable {
                             peer: address,
                             scheme: tls ? "https" : "http"
                         ),
-                        serverName: serverName
+                        serverName: serverName,
+                        requests: requests
                     )
                     try server.accept(channel, visitor, tls: context, plain: plain)
                 }
