@@ -3,159 +3,72 @@ import CulvertConnector
 import Foundation
 import Logging
 import NIOPosix
-import StatusServer
-import Synchronization
 import TunnelLink
-import TunnelTransport
 import TunnelWire
 
-// What `culvert http` and `culvert tunnel run` share: from a configuration file to a running
-// connector.
+/// One of the connectors that a process is to run.
+struct PlannedConnector {
+    /// What to tell it apart by; nil for the only one of a process.
+    var name: String?
+    var options: Connector.Options
+    /// A file whose rules are taken over when it changes.
+    var rulesFile: String?
+    /// For what becomes of it.
+    var logger: Logger
+    /// Told how it stands towards its edge; any thread.
+    var onState: @Sendable (ConnectorState) -> Void = { _ in }
+    /// Told of each exchange at its end, on an event loop.
+    var onRecord: @Sendable (ExchangeRecord) -> Void = { _ in }
 
-/// - Throws: `Failure` with every problem of the file.
-func loadConnectorConfiguration(_ file: String) throws -> ConnectorConfiguration {
-    do {
-        return try ConnectorConfiguration.load(file: file)
-    } catch {
-        throw Failure("\(error)")
+    /// Where it dials.
+    var edge: HostPort {
+        HostPort(host: self.options.edge.dialHost, port: Int(self.options.edge.dialPort))
     }
 }
 
-/// The credentials that a configuration file names, and their own file.
+/// Runs connectors until the process is told to stop, or their edges have refused each of them for good.
 ///
-/// - Throws: `Failure` naming the key or file that is missing or wrong.
-func namedCredentials(
-    _ configuration: ConnectorConfiguration,
-    file: String
-) throws -> (credentials: Credentials, origin: String) {
-    guard let credentialsFile = configuration.credentialsFile else {
-        throw Failure(
-            "\(file): credentials-file is missing; `culvert tunnel keygen NAME --out NAME.json` "
-                + "makes one."
-        )
-    }
-    let credentials: Credentials
-    do {
-        credentials = try Credentials(file: credentialsFile)
-    } catch {
-        throw Failure("\(error)")
-    }
-    guard configuration.edge ?? credentials.edge != nil else {
-        throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
-    }
-    return (credentials, credentialsFile)
-}
-
-/// What a connector needs, from its configuration and its credentials; `source` is what they are called in
-/// an error. What the configuration does not say of the edge, they say.
-///
-/// - Throws: `Failure` naming what is missing or wrong.
-func connectorOptions(
-    _ configuration: ConnectorConfiguration,
-    _ credentials: Credentials,
-    source: String
-) throws -> Connector.Options {
-    guard let edge = configuration.edge ?? credentials.edge else {
-        throw Failure("\(source) does not say where the edge is, and no configuration file does.")
-    }
-    guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
-        throw Failure("\(source): the private key is damaged.")
-    }
-    // What the credentials say of their edge is said of no other.
-    let isTheirs = edge == credentials.edge
-    let known = isTheirs ? credentials.edgeAddress : nil
-    let dialled = configuration.edgeAddress ?? known ?? edge
-    do {
-        let trust = try ClientTrust(
-            additionalFile: configuration.caFile,
-            additionalText: isTheirs && configuration.caFile == nil
-                ? credentials.caCertificates : nil
-        )
-        let target = try ClientTarget(
-            hostname: edge.host,
-            port: UInt16(clamping: edge.port),
-            trust: trust
-        )
-        return Connector.Options(
-            identity: identity,
-            edge: EdgeAddress(
-                target: target,
-                dialHost: dialled.host,
-                dialPort: UInt16(clamping: dialled.port)
-            ),
-            rules: configuration.ingress,
-            agent: "culvert/\(buildVersion)"
-        )
-    } catch {
-        throw Failure("\(error)")
-    }
-}
-
-/// Runs a connector until it is told to stop, or the edge refuses it for good. The rules of `file` are taken
-/// over when it changes.
-///
-/// - Throws: `Failure` with the edge's words.
-func runConnector(
-    _ options: Connector.Options,
-    configuration: ConnectorConfiguration,
-    logger: Logger,
-    watching file: String? = nil,
-    onState: @escaping @Sendable (ConnectorState) -> Void,
-    onRecord: @escaping @Sendable (ExchangeRecord) -> Void
+/// - Parameters:
+///   - planned: At least one.
+///   - metrics: Where their metrics are, if not where `CULVERT_METRICS` says.
+///   - grace: How long requests may go on after the first signal.
+///   - logger: For what is no connector's own.
+/// - Throws: `Failure` with the edges' words.
+func runConnectors(
+    _ planned: [PlannedConnector],
+    metrics: HostPort?,
+    grace: Duration,
+    logger: Logger
 ) async throws {
-    let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
+    let group = MultiThreadedEventLoopGroup.singleton
+    let manager = ServiceManager(group: group)
     let signals = await Service.trapSignals()
-    let connector: Connector
-    let edge = HostPort(host: options.edge.dialHost, port: Int(options.edge.dialPort))
-    let status = ConnectorStatus()
+    let board = ConnectorBoard(planned, manager)
+    let running: RunningConnectors
     do {
-        connector = try Connector(
-            options,
-            group: MultiThreadedEventLoopGroup.singleton,
-            logger: logger,
-            onState: { state in
-                status.note(state)
-                manager.show(state, edge: edge)
-                onState(state)
-            },
-            onRecord: { record in
-                status.note(record)
-                onRecord(record)
-            },
-            onHealth: { status.note(unhealthy: $0) }
+        running = try RunningConnectors(
+            planned,
+            over: ConnectorTransport(connectors: planned.count, group: group, logger: logger),
+            board
         )
-        if let address = try configuration.metrics ?? metricsVariable() {
-            try await status.serve(on: address, logger: logger)
+        if let address = try metrics ?? metricsVariable() {
+            try await board.serve(on: address, logger: logger)
         }
     } catch {
         throw Failure("\(error)")
     }
     // Before there is a connection: a network that is not there yet is no reason to be killed.
-    manager.ready("Dialling \(edge)")
+    board.ready()
     // However it ends: the transport's thread must not outlive what the process's exit takes down.
-    defer { connector.stop() }
-    do {
-        try await Service.run(
-            until: signals,
-            serve: {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await connector.run() }
-                    if let file {
-                        group.addTask { await connector.follow(file, logger) }
-                    }
-                    // The edge's refusal ends both.
-                    try await group.next()
-                    group.cancelAll()
-                }
-            },
-            drain: {
-                manager.stopping(grace: configuration.gracePeriod)
-                await connector.drain(grace: configuration.gracePeriod)
-            }
-        )
-    } catch let refusal as Refusal {
-        throw Failure("The edge refuses this connector: \(refusal.message)")
-    }
+    defer { running.stop() }
+    try await Service.run(
+        until: signals,
+        serve: { try await running.serve() },
+        drain: {
+            manager.stopping(grace: grace)
+            await running.drain(grace: grace)
+        }
+    )
 }
 
 /// What `CULVERT_METRICS` says, for a container whose every connector is asked at the same place.
@@ -169,43 +82,120 @@ private func metricsVariable() throws -> HostPort? {
     }
 }
 
-extension Connector {
-    /// Takes over the rules of a configuration file when it changes, until the task is cancelled.
-    fileprivate func follow(_ file: String, _ logger: Logger) async {
-        // What options have overridden is not the file's to change.
-        let running = try? ConnectorConfiguration.load(file: file)
-        await ConfigurationWatch(file: file, logger: logger).run {
-            let fresh = try ConnectorConfiguration.load(file: file)
-            for notice in fresh.notices { logger.notice("\(notice)") }
-            self.replace(fresh.ingress)
-            logger.info("Read the configuration again", metadata: ["file": "\(file)"])
-            let later = running.map { fresh.keysThatDiffer(from: $0) } ?? []
-            guard !later.isEmpty else { return }
-            logger.notice(
-                "Some of it counts from the next start on",
-                metadata: ["keys": "\(later.joined(separator: ", "))"]
+/// The connectors of a process, over one transport.
+private struct RunningConnectors: Sendable {
+    fileprivate struct Member: Sendable {
+        let name: String?
+        let connector: Connector
+        let rulesFile: String?
+        let logger: Logger
+    }
+
+    private let members: [Member]
+    private let transport: ConnectorTransport
+
+    init(
+        _ planned: [PlannedConnector],
+        over transport: ConnectorTransport,
+        _ board: ConnectorBoard
+    ) {
+        self.transport = transport
+        transport.start()
+        self.members = planned.enumerated().map { place, plan in
+            let status = board.statuses[place]
+            let connector = Connector(
+                plan.options,
+                over: transport,
+                logger: plan.logger,
+                onState: { state in
+                    board.note(state, of: place)
+                    plan.onState(state)
+                },
+                onRecord: { record in
+                    status.note(record)
+                    plan.onRecord(record)
+                },
+                onHealth: { status.note(unhealthy: $0) }
+            )
+            return Member(
+                name: plan.name,
+                connector: connector,
+                rulesFile: plan.rulesFile,
+                logger: plan.logger
             )
         }
     }
-}
 
-/// The URLs that were announced, and whether a failure was.
-final class Announcements: Sendable {
-    private let contents = Mutex<(urls: Set<String>, hasFailed: Bool)>(([], false))
-
-    /// True the first time.
-    func insert(_ url: String) -> Bool {
-        self.contents.withLock { contents in
-            contents.hasFailed = false
-            return contents.urls.insert(url).inserted
+    /// Serves until the task is cancelled, or no connector is left. One that its edge refuses for good ends,
+    /// and the others go on.
+    ///
+    /// - Throws: `Failure` with the edges' words; `CancellationError`.
+    func serve() async throws {
+        try await withThrowingTaskGroup(of: (Member, Refusal?).self) { group in
+            for member in self.members {
+                group.addTask { (member, try await member.serve()) }
+            }
+            var refusals: [(name: String?, refusal: Refusal)] = []
+            for try await (member, refusal) in group {
+                guard let refusal else { continue }
+                member.connector.stop()
+                refusals.append((member.name, refusal))
+                guard refusals.count < self.members.count else { throw Self.failure(refusals) }
+                member.logger.error(
+                    "The edge refuses this tunnel for good, the others go on",
+                    metadata: ["reason": "\(refusal.message)"]
+                )
+            }
         }
     }
 
-    /// True for the first failure since a connection.
-    func noteFailure() -> Bool {
-        self.contents.withLock { contents in
-            defer { contents.hasFailed = true }
-            return !contents.hasFailed
+    private static func failure(_ refusals: [(name: String?, refusal: Refusal)]) -> Failure {
+        guard refusals.count > 1 else {
+            return Failure(
+                "The edge refuses this connector: \(refusals.first?.refusal.message ?? "")"
+            )
+        }
+        let lines = refusals.map { "\($0.name ?? ""): \($0.refusal.message)" }
+        return Failure(
+            "No tunnel is left, each is refused by its edge:\n" + lines.joined(separator: "\n")
+        )
+    }
+
+    /// Waits until what is under way is over in each, at most for `grace`.
+    func drain(grace: Duration) async {
+        await withDiscardingTaskGroup { group in
+            for member in self.members {
+                group.addTask { await member.connector.drain(grace: grace) }
+            }
+        }
+    }
+
+    /// Ends all at once; waits for the transport's thread.
+    func stop() {
+        for member in self.members { member.connector.stop() }
+        self.transport.shutdown()
+    }
+}
+
+extension RunningConnectors.Member {
+    /// Serves, with the rules of its file as they change, until its edge refuses it for good.
+    ///
+    /// - Returns: the edge's refusal.
+    /// - Throws: `CancellationError`.
+    fileprivate func serve() async throws -> Refusal? {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.connector.run() }
+                if let file = self.rulesFile {
+                    group.addTask { await self.connector.follow(file, self.logger) }
+                }
+                // The edge's refusal ends both.
+                try await group.next()
+                group.cancelAll()
+            }
+            return nil
+        } catch let refusal as Refusal {
+            return refusal
         }
     }
 }
