@@ -103,6 +103,16 @@ extension SystemTests {
             let file = try self.home.write("nothing", to: "a.token")
             let files = try self.refused(["--token-file", file, "--token-file", "/nowhere.token"])
             #expect(files.contains("\(file): the token") && files.contains("/nowhere.token"))
+            // A file whose token may be the damaged one does not lack a key.
+            let own = try ["demo", "shop"].map {
+                try self.home.write("tunnel: \($0)\nmetrics: nowhere\n", to: "\($0).yml")
+            }
+            try self.home.write("tunnel: shop\n", to: "shop.yml")
+            let keys = try self.refused(
+                own.flatMap { ["--config", $0] } + ["--token-file", file]
+            )
+            #expect(keys.contains("\(own[0]):2") && keys.contains("\(file): the token"), "\(keys)")
+            #expect(!keys.contains("credentials-file"), "\(keys)")
             for words in [["demo"], ["demo", "shop"]] {
                 let both = try self.refused(words, ["CULVERT_TOKEN=cvt_a cvt_b"])
                 #expect(both.contains("or token 1 of CULVERT_TOKEN and token 2 of CULVERT_TOKEN"))

@@ -122,11 +122,14 @@ private struct SeveralTunnels {
             self.noting { (path: path, configuration: try loadConnectorConfiguration(path)) }
         }
         let match = TokenMatch(tokens, to: files)
-        // A token whose file cannot be read is not one too many.
-        if files.count == self.selection.files.count {
+        let hasAllTokens = tokens.count == self.selection.tokens.count
+        // What cannot be read may be what another one lacks.
+        if hasAllTokens, files.count == self.selection.files.count {
             for mistake in match.mistakes { self.note(Failure(mistake)) }
         }
-        return zip(files, match.places).map { file, place in
+        return zip(files, match.places).compactMap { file, place in
+            let hasKey = place != nil || file.configuration.credentialsFile != nil
+            guard hasKey || hasAllTokens else { return nil }
             var terms = ConnectorTerms(self.source)
             terms.file = file
             terms.isNamedFile = true

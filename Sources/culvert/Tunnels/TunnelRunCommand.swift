@@ -34,7 +34,7 @@ struct TunnelRunCommand: AsyncParsableCommand {
               culvert tunnel run demo --url http://localhost:3000
               culvert tunnel run demo shop
               culvert tunnel run --config /etc/culvert/config.yml
-              culvert tunnel run --config /etc/culvert/demo.yml --config /etc/culvert/shop.yml
+              culvert tunnel run --config demo.yml --config shop.yml
               CULVERT_TOKEN=cvt_… culvert tunnel run --url http://localhost:3000
               CULVERT_TOKEN=cvt_… culvert tunnel run          with the rules that the edge has
             """
