@@ -41,86 +41,53 @@ package final class OriginDispatcher {
     /// Begins the exchange of a stream whose first part, `.request(head)`, has just been received:
     /// takes over as the stream's delegate, which gets every later part.
     package func begin(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
+        var claim = ClaimedStream(stream, head: head, target: target, dispatcher: self)
         let access = target.options.access
-        guard !access.isOpen else { return self.admit(stream, head: head, target: target) }
+        guard !access.isOpen else { return self.admit(claim) }
         if let refusal = LocalAnswer.refusal(access.decide(head), head) {
-            return self.send(refusal, on: stream, head: head, target: target)
+            return self.begin(LocalExchange(claim, answer: refusal))
         }
-        var head = head
         // It was for this end, and is none of the origin's business.
-        if !access.logins.isEmpty { head.fields.remove("Authorization") }
-        self.admit(stream, head: head, target: target)
+        if !access.logins.isEmpty { claim.head.fields.remove("Authorization") }
+        self.admit(claim)
     }
 
-    private func admit(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
-        if head.method == "CONNECT" { return self.relay(stream, head: head, target: target) }
-        switch target.service {
-        case .httpStatus, .helloWorld: self.answer(stream, head: head, target: target)
+    private func admit(_ claim: ClaimedStream) {
+        if claim.head.method == "CONNECT" { return self.relay(claim) }
+        switch claim.target.service {
+        case .httpStatus, .helloWorld: self.answer(claim)
         case .tcp, .bastion, .socksProxy:
-            guard WebSocketUpgrade.isRequested(by: head),
-                head.fields.first("Sec-WebSocket-Version") == "13"
-            else {
-                return self.answer(stream, head: head, target: target)
-            }
-            let exchange = TCPExchange(
-                stream: stream,
-                head: head,
-                target: target,
-                dispatcher: self
-            )
-            stream.delegate = exchange
-            self.exchanges[ObjectIdentifier(exchange)] = exchange
-            exchange.begin()
-        case .http, .https, .unix, .unixTLS:
-            let exchange = OriginExchange(
-                stream: stream,
-                head: head,
-                target: target,
-                dispatcher: self
-            )
-            stream.delegate = exchange
-            self.exchanges[ObjectIdentifier(exchange)] = exchange
-            exchange.begin()
+            guard WebSocketUpgrade.isRequested(by: claim.head),
+                claim.head.fields.first("Sec-WebSocket-Version") == "13"
+            else { return self.answer(claim) }
+            self.begin(TCPExchange(claim))
+        case .http, .https, .unix, .unixTLS: self.begin(OriginExchange(claim))
         }
     }
 
     /// A TCP connection to a port of the edge: for TCP services only.
-    private func relay(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
-        guard case .tcp(_, let host, let port) = target.service else {
+    private func relay(_ claim: ClaimedStream) {
+        guard case .tcp(_, let host, let port) = claim.target.service else {
             let answer = LocalAnswer.text(
                 "This is no TCP service.\n",
                 status: 405,
                 reason: "Method Not Allowed",
-                head
+                claim.head
             )
-            return self.send(answer, on: stream, head: head, target: target)
+            return self.begin(LocalExchange(claim, answer: answer))
         }
-        let relay = TCPRelay(stream: stream, head: head, target: target, dispatcher: self)
-        stream.delegate = relay
-        self.exchanges[ObjectIdentifier(relay)] = relay
-        relay.begin(host: host, port: port)
+        self.begin(TCPRelay(claim, to: TCPDestination(host: host, port: port)))
     }
 
     /// By the connector itself.
-    private func answer(_ stream: TunnelStream, head: RequestHead, target: OriginTarget) {
-        let answer = LocalAnswer.make(for: target.service, head: head)
-        self.send(answer, on: stream, head: head, target: target)
+    private func answer(_ claim: ClaimedStream) {
+        let answer = LocalAnswer.make(for: claim.target.service, head: claim.head)
+        self.begin(LocalExchange(claim, answer: answer))
     }
 
-    private func send(
-        _ answer: LocalAnswer,
-        on stream: TunnelStream,
-        head: RequestHead,
-        target: OriginTarget
-    ) {
-        let exchange = LocalExchange(
-            stream: stream,
-            head: head,
-            answer: answer,
-            target: target,
-            dispatcher: self
-        )
-        stream.delegate = exchange
+    /// Keeps it until it has ended.
+    private func begin(_ exchange: some StreamExchange) {
+        exchange.stream.delegate = exchange
         self.exchanges[ObjectIdentifier(exchange)] = exchange
         exchange.begin()
     }

@@ -8,38 +8,20 @@ import TunnelWire
 ///
 /// The answer goes out at once; the request's body is discarded with credit. Confined to the
 /// stream's event loop.
-final class LocalExchange: TunnelStreamDelegate {
-    private let stream: TunnelStream
+final class LocalExchange: StreamExchange {
+    var claim: ClaimedStream
     private let answer: LocalAnswer
-    private unowned let dispatcher: OriginDispatcher
-    private let started = NIODeadline.now()
-    private var record: ExchangeRecord
-    private var isFinished = false
 
-    init(
-        stream: TunnelStream,
-        head: RequestHead,
-        answer: LocalAnswer,
-        target: OriginTarget,
-        dispatcher: OriginDispatcher
-    ) {
-        self.stream = stream
+    init(_ claim: ClaimedStream, answer: LocalAnswer) {
+        self.claim = claim
         self.answer = answer
-        self.dispatcher = dispatcher
-        self.record = ExchangeRecord(
-            method: head.method,
-            host: head.authority,
-            hostname: target.hostname,
-            path: head.path,
-            origin: target.name
-        )
     }
 
     func begin() {
-        self.record.status = self.answer.head.status
+        self.claim.record.status = self.answer.head.status
         self.stream.send(.response(self.answer.head))
         if let body = self.answer.body {
-            self.record.responseBytes = body.readableBytes
+            self.claim.record.responseBytes = body.readableBytes
             self.stream.send(.data(body))
         }
         self.stream.send(.end)
@@ -50,7 +32,7 @@ final class LocalExchange: TunnelStreamDelegate {
         guard !self.isFinished else { return }
         switch part {
         case .data(let bytes):
-            self.record.requestBytes += bytes.readableBytes
+            self.claim.record.requestBytes += bytes.readableBytes
             stream.consumed(bytes.readableBytes)
         case .end, .trailers: self.finish()
         case .request, .response:
@@ -61,26 +43,6 @@ final class LocalExchange: TunnelStreamDelegate {
     func receivedAll(on stream: TunnelStream) {}
 
     func becameWritable(_ stream: TunnelStream) {}
-
-    func wasReset(_ stream: TunnelStream, code: ResetCode) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, "reset by the edge")
-        self.finish()
-    }
-
-    private func fail(_ code: ResetCode, _ detail: String) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, detail)
-        self.stream.reset(code)
-        self.stream.flush()
-        self.finish()
-    }
-
-    private func finish() {
-        self.isFinished = true
-        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
-        self.dispatcher.ended(self, self.record)
-    }
 }
 
 @available(*, unavailable)

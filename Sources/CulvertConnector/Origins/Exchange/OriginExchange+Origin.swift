@@ -131,7 +131,7 @@ extension OriginExchange {
             direction: .response,
             upgrade: action == .becomeOpaque ? "websocket" : nil
         )
-        if !head.isInterim { self.record.status = head.status }
+        if !head.isInterim { self.claim.record.status = head.status }
         self.stream.send(.response(head))
         switch action {
         case .forward, .fail: break
@@ -148,7 +148,7 @@ extension OriginExchange {
     }
 
     func receivedBody(_ bytes: ByteBuffer) {
-        self.record.responseBytes += bytes.readableBytes
+        self.claim.record.responseBytes += bytes.readableBytes
         self.stream.send(.data(bytes))
         if !self.stream.isWritable { self.connection?.pauseReading() }
     }

@@ -9,12 +9,8 @@ import TunnelWire
 /// are credited once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`;
 /// reading from the origin stops while the stream is not writable.
 final class OriginExchange {
-    let stream: TunnelStream
-    let target: OriginTarget
-    unowned let dispatcher: OriginDispatcher
-    private let started = NIODeadline.now()
+    var claim: ClaimedStream
     var machine: OriginExchangeMachine
-    let head: RequestHead
     /// What brings a connection, while none is there.
     var wait: (any OriginWait)?
     var connection: (any OriginLink)?
@@ -24,27 +20,10 @@ final class OriginExchange {
     var heldTrailers = HTTPFields()
     /// Bytes written to the connection whose credit is still to be given.
     var owedBytes = 0
-    private(set) var isFinished = false
-    var record: ExchangeRecord
 
-    init(
-        stream: TunnelStream,
-        head: RequestHead,
-        target: OriginTarget,
-        dispatcher: OriginDispatcher
-    ) {
-        self.stream = stream
-        self.head = head
-        self.target = target
-        self.dispatcher = dispatcher
-        self.machine = OriginExchangeMachine(collects: target.collectsBodies)
-        self.record = ExchangeRecord(
-            method: head.method,
-            host: head.authority,
-            hostname: target.hostname,
-            path: head.path,
-            origin: target.name
-        )
+    init(_ claim: ClaimedStream) {
+        self.claim = claim
+        self.machine = OriginExchangeMachine(collects: claim.target.collectsBodies)
     }
 
     /// Takes up the request's head.
@@ -60,7 +39,7 @@ extension OriginExchange: Sendable {}
 
 // MARK: - The stream
 
-extension OriginExchange: TunnelStreamDelegate {
+extension OriginExchange: StreamExchange {
     func received(_ part: StreamPart, on stream: TunnelStream) {
         guard !self.isFinished else { return }
         switch part {
@@ -80,16 +59,9 @@ extension OriginExchange: TunnelStreamDelegate {
 
     func becameWritable(_ stream: TunnelStream) { self.connection?.resumeReading() }
 
-    func wasReset(_ stream: TunnelStream, code: ResetCode) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, "reset by the edge")
-        self.leaveOrigin()
-        self.finish()
-    }
-
     private func receivedData(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes
-        self.record.requestBytes += count
+        self.claim.record.requestBytes += count
         self.settle(before: .data)
         // The head may turn out to be none that can be sent.
         guard !self.isFinished else { return }
@@ -137,31 +109,15 @@ extension OriginExchange: TunnelStreamDelegate {
 // MARK: - Ends
 
 extension OriginExchange {
-    /// Gives the stream up and says why; the origin is left at once.
-    func fail(_ code: ResetCode, _ detail: String) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, detail)
-        self.leaveOrigin()
-        self.stream.reset(code)
-        self.stream.flush()
-        self.finish()
-    }
-
     func finishIfOver() {
         if self.machine.isOver, !self.isFinished { self.finish() }
     }
 
-    private func leaveOrigin() {
+    func leaveOrigin() {
         self.wait?.cancel()
         self.wait = nil
         self.connection?.abandon()
         self.connection = nil
         self.held.removeAll()
-    }
-
-    private func finish() {
-        self.isFinished = true
-        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
-        self.dispatcher.ended(self, self.record)
     }
 }

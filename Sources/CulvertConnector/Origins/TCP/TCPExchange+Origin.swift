@@ -74,7 +74,7 @@ extension TCPExchange {
     private func dialFailed(_ failure: TCPDialFailure) {
         guard self.machine.isSwitched else {
             guard failure.kind == .denied else { return self.fail(failure.code, failure.detail) }
-            self.record.failure = OriginFailure(.refused, failure.detail)
+            self.claim.record.failure = OriginFailure(.refused, failure.detail)
             return self.answer(.destinationDenied(self.head))
         }
         let reply: SOCKSHandshake.Reply =
@@ -127,7 +127,7 @@ extension TCPExchange {
             if self.stream.isWritable { self.connection?.resumeReading() }
             return
         }
-        self.record.origin = "\(self.target.name) \(destination)"
+        self.claim.record.origin = "\(self.target.name) \(destination)"
         self.dial(destination, within: self.target.options.ipRules)
     }
 

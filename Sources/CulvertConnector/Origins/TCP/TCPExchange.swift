@@ -10,11 +10,7 @@ import WebSocketWire
 /// credited once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`, so a
 /// stalled origin stalls the visitor; reading from the origin stops while the stream is not writable.
 final class TCPExchange {
-    let stream: TunnelStream
-    let head: RequestHead
-    let target: OriginTarget
-    private unowned let dispatcher: OriginDispatcher
-    private let started = NIODeadline.now()
+    var claim: ClaimedStream
     var machine = TCPExchangeMachine()
     private var reader = WebSocketFrameReader(expectsMask: true)
     /// Nil where no SOCKS is spoken, and once its handshake is over.
@@ -32,27 +28,8 @@ final class TCPExchange {
     private var timer: Scheduled<Void>?
     /// Whether bytes have moved since the timer was set.
     private var hasMoved = false
-    private(set) var isFinished = false
-    var record: ExchangeRecord
 
-    init(
-        stream: TunnelStream,
-        head: RequestHead,
-        target: OriginTarget,
-        dispatcher: OriginDispatcher
-    ) {
-        self.stream = stream
-        self.head = head
-        self.target = target
-        self.dispatcher = dispatcher
-        self.record = ExchangeRecord(
-            method: head.method,
-            host: head.authority,
-            hostname: target.hostname,
-            path: head.path,
-            origin: target.name
-        )
-    }
+    init(_ claim: ClaimedStream) { self.claim = claim }
 }
 
 @available(*, unavailable)
@@ -60,7 +37,7 @@ extension TCPExchange: Sendable {}
 
 // MARK: - The stream
 
-extension TCPExchange: TunnelStreamDelegate {
+extension TCPExchange: StreamExchange {
     func received(_ part: StreamPart, on stream: TunnelStream) {
         guard !self.isFinished else { return }
         self.hasMoved = true
@@ -88,7 +65,7 @@ extension TCPExchange: TunnelStreamDelegate {
         guard !self.isFinished else { return }
         // Both sides have said Close: a visitor that then closes its connection loses nothing.
         if !self.machine.hasClosed {
-            self.record.failure = OriginFailure(code, "reset by the edge")
+            self.claim.record.failure = OriginFailure(code, "reset by the edge")
         }
         // One that has said Close has sent everything.
         if self.machine.hasVisitorEnded { self.closeConnection() }
@@ -97,7 +74,7 @@ extension TCPExchange: TunnelStreamDelegate {
     }
 
     private func receivedData(_ bytes: ByteBuffer) {
-        self.record.requestBytes += bytes.readableBytes
+        self.claim.record.requestBytes += bytes.readableBytes
         self.owedBytes += bytes.readableBytes
         guard self.machine.isSwitched else { return self.early.append(bytes) }
         self.reader.append(bytes)
@@ -168,7 +145,7 @@ extension TCPExchange {
                 "Sec-WebSocket-Accept": WebSocketHandshake.accept(for: key),
             ]
         )
-        self.record.status = 101
+        self.claim.record.status = 101
         self.stream.send(.response(head))
         self.stream.flush()
         for bytes in self.early { self.reader.append(bytes) }
@@ -178,8 +155,8 @@ extension TCPExchange {
     /// Answers with something else: the request cannot be served.
     func answer(_ answer: LocalAnswer) {
         self.machine.answeredOtherwise()
-        self.record.status = answer.head.status
-        self.record.responseBytes = answer.body?.readableBytes ?? 0
+        self.claim.record.status = answer.head.status
+        self.claim.record.responseBytes = answer.body?.readableBytes ?? 0
         self.early.removeAll()
         self.stream.send(.response(answer.head))
         if let body = answer.body { self.stream.send(.data(body)) }
@@ -191,7 +168,7 @@ extension TCPExchange {
     }
 
     func send(_ frame: ByteBuffer) {
-        self.record.responseBytes += frame.readableBytes
+        self.claim.record.responseBytes += frame.readableBytes
         self.stream.send(.data(frame))
     }
 
@@ -224,7 +201,7 @@ extension TCPExchange: TCPConnectionUser {
         self.connection = nil
         let end = self.machine.originLost()
         if end != .nothing {
-            self.record.failure = OriginFailure(.truncated, "the origin broke off: \(detail)")
+            self.claim.record.failure = OriginFailure(.truncated, "the origin broke off: \(detail)")
         }
         self.act(on: end, reason: "the connection behind the tunnel broke off")
         self.giveCredit()
@@ -266,7 +243,7 @@ extension TCPExchange {
         self.connection = nil
     }
 
-    private func leaveOrigin() {
+    func leaveOrigin() {
         self.dial?.cancel()
         self.dial = nil
         self.connection?.abandon()
@@ -283,20 +260,10 @@ extension TCPExchange {
     /// Ends the WebSocket with a reason, and leaves the origin at once.
     func giveUp(_ code: UInt16, reason: String, as failure: ResetCode = .malformedMessage) {
         self.leaveOrigin()
-        self.record.failure = OriginFailure(failure, reason)
+        self.claim.record.failure = OriginFailure(failure, reason)
         if self.machine.broke() { self.close(code, reason: reason) }
         self.giveCredit()
         self.limitRest()
-    }
-
-    /// Gives the stream up and says why.
-    func fail(_ code: ResetCode, _ detail: String) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, detail)
-        self.leaveOrigin()
-        self.stream.reset(code)
-        self.stream.flush()
-        self.finish()
     }
 
     /// Sets the timer once one side is over; it goes off when nothing has moved for its whole time.
@@ -310,7 +277,7 @@ extension TCPExchange {
         if self.hasMoved { return self.limitRest() }
         switch self.machine.timedOut() {
         case .leave(let code):
-            self.record.failure = OriginFailure(.truncated, "the origin ended nothing")
+            self.claim.record.failure = OriginFailure(.truncated, "the origin ended nothing")
             self.leaveOrigin()
             self.close(code, reason: "the connection behind the tunnel was silent too long")
         case .giveUp: self.fail(.cancelled, "the visitor ended nothing")
@@ -338,11 +305,8 @@ extension TCPExchange {
         if self.machine.isOver, !self.isFinished { self.finish() }
     }
 
-    private func finish() {
+    func settleRest() {
         self.giveCredit()
-        self.isFinished = true
         self.cancelTimer()
-        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
-        self.dispatcher.ended(self, self.record)
     }
 }

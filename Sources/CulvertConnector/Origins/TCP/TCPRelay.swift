@@ -13,10 +13,9 @@ import TunnelWire
 /// once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`; reading from the
 /// origin stops while the stream is not writable.
 final class TCPRelay {
-    private let stream: TunnelStream
-    private let target: OriginTarget
-    private unowned let dispatcher: OriginDispatcher
-    private let started = NIODeadline.now()
+    var claim: ClaimedStream
+    /// The origin's.
+    private let destination: TCPDestination
     private var dial: TCPDial?
     private var connection: TCPConnection?
     /// What waits for a connection: within the stream's window, since no credit is given for it.
@@ -24,43 +23,10 @@ final class TCPRelay {
     private var owedBytes = 0
     private var hasVisitorEnded = false
     private var hasOriginEnded = false
-    private var isFinished = false
-    private var record: ExchangeRecord
 
-    init(
-        stream: TunnelStream,
-        head: RequestHead,
-        target: OriginTarget,
-        dispatcher: OriginDispatcher
-    ) {
-        self.stream = stream
-        self.target = target
-        self.dispatcher = dispatcher
-        self.record = ExchangeRecord(
-            method: head.method,
-            host: head.authority,
-            hostname: target.hostname,
-            path: head.path,
-            origin: target.name
-        )
-    }
-
-    /// Dials `host`.
-    func begin(host: String, port: Int) {
-        let dial = TCPDial(
-            to: TCPDestination(host: host, port: port),
-            options: self.target.options,
-            rules: nil,
-            on: self.stream.eventLoop
-        ) { result in
-            self.dial = nil
-            switch result {
-            case .success(let connection): self.dialled(connection)
-            case .failure(let failure): self.fail(failure.code, failure.detail)
-            }
-        }
-        self.dial = dial
-        dial.start()
+    init(_ claim: ClaimedStream, to destination: TCPDestination) {
+        self.claim = claim
+        self.destination = destination
     }
 
     private func dialled(_ connection: TCPConnection) {
@@ -69,7 +35,7 @@ final class TCPRelay {
             return self.fail(.originUnreachable, "closed by the origin at once")
         }
         self.connection = connection
-        self.record.status = 200
+        self.claim.record.status = 200
         self.stream.send(.response(ResponseHead(status: 200, reason: "OK")))
         self.stream.flush()
         let pieces = self.held
@@ -99,39 +65,49 @@ final class TCPRelay {
         self.connection = nil
         self.finish()
     }
-
-    /// Gives the stream up and says why.
-    private func fail(_ code: ResetCode, _ detail: String) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, detail)
-        self.stream.reset(code)
-        self.stream.flush()
-        self.finish()
-    }
-
-    private func finish() {
-        self.giveCredit()
-        self.isFinished = true
-        self.dial?.cancel()
-        self.connection?.abandon()
-        self.connection = nil
-        self.held.removeAll()
-        self.record.durationNanoseconds = (NIODeadline.now() - self.started).nanoseconds
-        self.dispatcher.ended(self, self.record)
-    }
 }
 
 @available(*, unavailable)
 extension TCPRelay: Sendable {}
 
+extension TCPRelay: StreamExchange {
+    /// Dials.
+    func begin() {
+        let dial = TCPDial(
+            to: self.destination,
+            options: self.target.options,
+            rules: nil,
+            on: self.stream.eventLoop
+        ) { result in
+            self.dial = nil
+            switch result {
+            case .success(let connection): self.dialled(connection)
+            case .failure(let failure): self.fail(failure.code, failure.detail)
+            }
+        }
+        self.dial = dial
+        dial.start()
+    }
+
+    func leaveOrigin() {
+        self.dial?.cancel()
+        self.dial = nil
+        self.connection?.abandon()
+        self.connection = nil
+        self.held.removeAll()
+    }
+
+    func settleRest() { self.giveCredit() }
+}
+
 // MARK: - The stream
 
-extension TCPRelay: TunnelStreamDelegate {
+extension TCPRelay {
     func received(_ part: StreamPart, on stream: TunnelStream) {
         guard !self.isFinished else { return }
         switch part {
         case .data(let bytes):
-            self.record.requestBytes += bytes.readableBytes
+            self.claim.record.requestBytes += bytes.readableBytes
             self.owedBytes += bytes.readableBytes
             if let connection {
                 connection.write(bytes)
@@ -151,19 +127,13 @@ extension TCPRelay: TunnelStreamDelegate {
     func receivedAll(on stream: TunnelStream) { self.flushConnection() }
 
     func becameWritable(_ stream: TunnelStream) { self.connection?.resumeReading() }
-
-    func wasReset(_ stream: TunnelStream, code: ResetCode) {
-        guard !self.isFinished else { return }
-        self.record.failure = OriginFailure(code, "reset by the edge")
-        self.finish()
-    }
 }
 
 // MARK: - The origin
 
 extension TCPRelay: TCPConnectionUser {
     func received(_ bytes: ByteBuffer) {
-        self.record.responseBytes += bytes.readableBytes
+        self.claim.record.responseBytes += bytes.readableBytes
         self.stream.send(.data(bytes))
         if !self.stream.isWritable { self.connection?.pauseReading() }
     }
