@@ -64,13 +64,20 @@ extension SystemTests {
         func refused() throws {
             let deployment = try Deployment()
             let port = try freePort()
-            try deployment.startConnector(
+            let connector = try deployment.startConnector(
                 ingress: ["{hostname: app.example.test, service: 'http://127.0.0.1:\(port)'}"]
             )
             let answer = try deployment.curl("/x", ["-H", "Accept: text/html"])
             #expect(answer.status == 502)
             #expect(answer.first("culvert-error") == "origin-unreachable")
             #expect(answer.text.contains("is the service running"))
+            // And its owner's log the cause, at the usual level.
+            try waitFor("the cause in the connector's log") {
+                connector.said.split(separator: "\n").contains {
+                    $0.contains("warning") && $0.contains("The service fails")
+                        && $0.contains("refused")
+                } ? true : nil
+            }
             let none = try deployment.curl("/x", host: "a.sub.example.test")
             #expect(none.status == 404, "the connector's catch-all")
         }

@@ -108,12 +108,16 @@ struct TunnelRunCommand: AsyncParsableCommand {
             logger.logLevel = self.logging.level ?? Logger.Level(plan.configuration.logLevel)
         }
         for notice in plan.notices { logger.notice("\(notice)") }
+        let troubles = OriginTroubles(logger)
         return PlannedConnector(
             name: name,
             options: plan.options,
             rulesFile: plan.rulesFile,
             logger: logger,
-            onRecord: { [logger] in Self.log($0, logger) }
+            onRecord: { [logger] record in
+                troubles.note(record)
+                Self.log(record, logger)
+            }
         )
     }
 

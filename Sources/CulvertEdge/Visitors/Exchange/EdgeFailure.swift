@@ -176,7 +176,8 @@ extension EdgeFailure {
                 title: "The site's server cannot be reached",
                 explanation: "The connector is online, but could not connect to the service behind "
                     + "it: it is not running, its address is wrong, or its certificate is not trusted.",
-                advice: "If it is yours: the connector's log says which of these it is."
+                advice: "If it is yours: is the service running, and is its address right in the "
+                    + "connector's configuration? The connector's log says what went wrong."
             )
         case .originTimeout:
             self.init(
