@@ -197,6 +197,7 @@ package final class Edge: Sendable {
         await self.tcpVisitors.drain(deadline: deadline)
         self.stop()
         await self.listeners.closeStatus()
+        await self.tunnels.close()
         self.logger.info("Stopped")
     }
 

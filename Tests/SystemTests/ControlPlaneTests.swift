@@ -263,6 +263,9 @@ extension SystemTests {
             #expect(made.status == 0, "\(made.errors)")
             let again = try Finished(Programs.culvert, words, in: deployment.directory)
             #expect(again.status == 1 && again.errors.contains("exists already"))
+            let restore = ["edge", "restore", copy, "--config", configuration]
+            let early = try Finished(Programs.culvert, restore, in: deployment.directory)
+            #expect(early.status == 1 && early.errors.contains("is in use"), "\(early.errors)")
             try ann.ok(["tunnel", "create", "later"])
             deployment.edge.killNow()
             _ = try deployment.edge.exit()
@@ -286,13 +289,18 @@ extension SystemTests {
             )
             #expect(refused.status == 1)
             #expect(refused.errors.contains("edge.db") && refused.errors.contains("backup"))
-            for suffix in ["", "-wal", "-shm"] {
-                try? FileManager.default.removeItem(atPath: store + suffix)
-            }
-            try FileManager.default.copyItem(atPath: copy, toPath: store)
+            let restored = try Finished(Programs.culvert, restore, in: deployment.directory)
+            #expect(restored.status == 0 && restored.errors.contains("tunnels: 1"))
+            #expect(restored.errors.contains("edge.db.before-"), "\(restored.errors)")
             try deployment.restartEdge()
             let list = try ann.ok(["tunnel", "list"])
             #expect(list.contains("kept") && !list.contains("later"))
+            // An edge that stops in order leaves one file.
+            deployment.edge.signal(SIGTERM)
+            #expect(try deployment.edge.exit() == 0)
+            for suffix in ["-wal", "-shm"] {
+                #expect(!FileManager.default.fileExists(atPath: store + suffix))
+            }
         }
 
         @Test("culvert http needs a login and nothing else; its tunnel is made and kept")

@@ -22,13 +22,21 @@ struct EdgeStoreOption: ParsableArguments {
         }
     }
 
+    /// Where the store is.
+    ///
+    /// - Throws: `Failure` when there is to be none.
+    func file(_ configuration: EdgeConfiguration) throws -> String {
+        guard let file = configuration.store else {
+            throw Failure("\(self.config) says `store: off`: this edge keeps no accounts.")
+        }
+        return file
+    }
+
     /// The store, made when it is missing, beside an edge that may be running.
     ///
     /// - Throws: `Failure`.
     func store(_ configuration: EdgeConfiguration) throws -> SQLiteStore {
-        guard let file = configuration.store else {
-            throw Failure("\(self.config) says `store: off`: this edge keeps no accounts.")
-        }
+        let file = try self.file(configuration)
         do {
             return try SQLiteStore(file: file)
         } catch {
@@ -95,6 +103,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
             throw Failure("\(error)")
         }
         let document = try await self.invite(control, settings).document(settings)
+        try? await control.close()
         guard self.output.output == .text else { return try self.output.show(document) { _ in "" } }
         let until = LocalTime().minute(document.expiresAt)
         note(
@@ -171,8 +180,7 @@ struct EdgeBackupCommand: AsyncParsableCommand {
         commandName: "backup",
         abstract: "Copy the edge's store to a new file, while the edge runs.",
         discussion: """
-            The copy is whole and of one moment. To go back to it, stop the edge, put the copy in the \
-            store's place (remove FILE-wal and FILE-shm beside it), and start the edge.
+            The copy is whole and of one moment, in one file. `culvert edge restore` goes back to it.
             """
     )
 
@@ -188,6 +196,44 @@ struct EdgeBackupCommand: AsyncParsableCommand {
         } catch {
             throw Failure("\(error)")
         }
+        try? await store.close()
         note("Wrote \(self.file).")
+    }
+}
+
+/// `culvert edge restore`: a backup in the place of the store.
+struct EdgeRestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Put a backup in the place of the edge's store, while the edge is stopped.",
+        discussion: """
+            The backup is read in full before anything is changed, and is not touched itself. What was there \
+            is kept beside the store under another name; the new one has its owner and mode.
+
+            Everything is then as it was at the time of the backup: logins and keys that were revoked since are \
+            good again, and those that were made since are not.
+            """
+    )
+
+    @Argument(help: "What `culvert edge backup` wrote.")
+    var file: String
+
+    @OptionGroup var edge: EdgeStoreOption
+
+    func run() async throws {
+        let store = try self.edge.file(self.edge.configuration())
+        let restored: RestoredStore
+        do {
+            restored = try SQLiteStore.restore(self.file, over: store, at: Date())
+        } catch {
+            throw Failure("\(error)")
+        }
+        let changed = restored.changedAt.map { ", last changed \(LocalTime().minute($0))" } ?? ""
+        note(
+            "\(store) is \(self.file) now: accounts: \(restored.accounts), tunnels: "
+                + "\(restored.tunnels)\(changed)."
+        )
+        if let kept = restored.keptAs { note("What was there is \(kept).") }
+        note("Logins and keys that were revoked since the backup are good again. Start the edge.")
     }
 }
