@@ -101,6 +101,24 @@ import Testing
         )
     }
 
+    @Test func aNameThatAnothersConnectorsServeIsNotToBeHad() async throws {
+        let fixture = try await ControlFixture()
+        let ann = try await fixture.login("ann")
+        let bob = try await fixture.login("bob")
+        var ids: [String] = []
+        for (token, key) in [(ann, 1), (bob, 2)] as [(String, UInt8)] {
+            let body = Bodies.tunnel("web", key: key)
+            let made = try await fixture.send("POST", "/api/v1/tunnels", body, token: token)
+            ids.append(try made.document(TunnelDocument.self).id)
+        }
+        let holder = LiveHolder.tunnel(TunnelID(try #require(UUID(uuidString: ids[0]))))
+        fixture.connectors.holders.withLock { $0["shop.example.test"] = holder }
+        let path = "/api/v1/tunnels/web/hostnames/shop.example.test"
+        let refused = try await fixture.send("PUT", path, token: bob)
+        #expect(refused.head.status == 409 && refused.code == "in-use")
+        #expect(try await fixture.send("PUT", path, token: ann).head.status == 201)
+    }
+
     @Test func aTunnelInUseIsDeletedByForceOnly() async throws {
         let fixture = try await ControlFixture()
         let token = try await fixture.login("ann")

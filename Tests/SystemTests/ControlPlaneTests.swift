@@ -129,6 +129,25 @@ extension SystemTests {
             try root.ok(["tunnel", "info", "ann/web"])
         }
 
+        @Test("a name that one's connectors serve is not to be had by others while they do")
+        func liveName() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let bob = try Person("bob", at: deployment)
+            let origin = try Origin(in: deployment.directory)
+            let connector = try ann.start(["http", "\(origin.port)", "--hostname", "shop"])
+            try connector.line("^https://shop.example.test:")
+            for person in [ann, bob] { try person.ok(["tunnel", "create", "web"]) }
+            let route = ["tunnel", "route", "dns", "web", "shop.example.test"]
+            let refused = try bob.run(route)
+            #expect(refused.status == 1 && refused.errors.contains("shop.example.test"))
+            #expect(refused.errors.contains("culvert http"), "\(refused.errors)")
+            #expect(try deployment.curl("/status/201", host: "shop.example.test").status == 201)
+            connector.signal(SIGTERM)
+            _ = try connector.exit()
+            try bob.ok(route)
+        }
+
         @Test("a member has as many tunnels as it may")
         func quota() throws {
             let deployment = try Deployment()

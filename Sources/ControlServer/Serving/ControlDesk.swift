@@ -96,6 +96,7 @@ extension APIProblem {
             case .forbidden: .forbidden
             case .overQuota: .overQuota
             case .conflict: .conflict
+            case .inUse: .inUse
             }
         self.init(code, error.message)
     }

@@ -36,6 +36,11 @@ package struct Account: Sendable, Equatable {
         self.createdAt = createdAt
     }
 
+    /// Whether it was granted names at or below a host by name, and not with all the names around it.
+    func isGrantedWithin(_ host: NormalizedHost) -> Bool {
+        self.suffixes.contains { $0 == host || $0.isBelow(host) }
+    }
+
     /// Whether a name is one that accounts and tunnels may have.
     package static func isName(_ name: String) -> Bool {
         guard (1...64).contains(name.utf8.count) else { return false }

@@ -60,6 +60,13 @@ final class TestConnectors: TunnelPresence {
         ]
     }
 
+    /// Who serves which name by having asked for it.
+    let holders = Mutex<[String: LiveHolder]>([:])
+
+    func holder(of host: NormalizedHost) -> LiveHolder? {
+        self.holders.withLock { $0[host.name] }
+    }
+
     /// What the next watchers see; nil refuses them.
     let events = Mutex<[EventDocument?]?>([])
 
