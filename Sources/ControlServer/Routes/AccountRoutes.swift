@@ -95,7 +95,9 @@ struct AccountRoutes {
                 account.id,
                 role: role,
                 maximumTunnels: document.maximumTunnels,
+                maximumHostnames: document.maximumHostnames,
                 suffixes: suffixes,
+                releasesHostnames: document.releaseHostnames ?? false,
                 request,
                 registry
             )
@@ -145,6 +147,7 @@ extension AccountDocument {
             name: account.name,
             role: account.role.rawValue,
             maximumTunnels: isAdmin ? nil : account.maximumTunnels,
+            maximumHostnames: isAdmin ? nil : account.maximumHostnames,
             suffixes: isAdmin ? nil : account.suffixes.map(\.name),
             createdAt: account.createdAt
         )

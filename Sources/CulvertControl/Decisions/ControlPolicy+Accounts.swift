@@ -13,7 +13,8 @@ extension ControlPolicy {
     ) throws(ControlError) -> StoreTransaction {
         try self.requireAdmin(request, registry)
         try Self.checkName(account.name)
-        try Self.checkQuota(account.maximumTunnels)
+        try Self.checkQuota(account.maximumTunnels, of: "tunnels")
+        try Self.checkQuota(account.maximumHostnames, of: "hostnames")
         guard registry.account(named: account.name) == nil else {
             throw ControlError(.exists, "there is an account \"\(account.name)\" already")
         }
@@ -29,12 +30,17 @@ extension ControlPolicy {
 
     /// Changes what an account may have; what is nil stays. Only for the operator and admins.
     ///
-    /// - Throws: `unknown`, `invalid`, `forbidden`.
+    /// `releasesHostnames` is whether the account's hostnames that are outside of its suffixes then are taken
+    /// from it; otherwise there may be none.
+    ///
+    /// - Throws: `unknown`, `invalid`, `forbidden`, and `inUse` for hostnames that would be outside.
     package func changeAccount(
         _ id: AccountID,
         role: Account.Role? = nil,
         maximumTunnels: Int? = nil,
+        maximumHostnames: Int? = nil,
         suffixes: [NormalizedHost]? = nil,
+        releasesHostnames: Bool = false,
         _ request: Request,
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
@@ -44,8 +50,12 @@ extension ControlPolicy {
         }
         if let role { account.role = role }
         if let maximumTunnels {
-            try Self.checkQuota(maximumTunnels)
+            try Self.checkQuota(maximumTunnels, of: "tunnels")
             account.maximumTunnels = maximumTunnels
+        }
+        if let maximumHostnames {
+            try Self.checkQuota(maximumHostnames, of: "hostnames")
+            account.maximumHostnames = maximumHostnames
         }
         if let suffixes { account.suffixes = suffixes }
         var transaction = request.audit(
@@ -53,16 +63,48 @@ extension ControlPolicy {
             account.name,
             [
                 "role": account.role.rawValue, "maximum-tunnels": "\(account.maximumTunnels)",
+                "maximum-hostnames": "\(account.maximumHostnames)",
                 "suffixes": account.suffixes.map(\.name).joined(separator: " "),
             ]
         )
         transaction.replace(.account(account), at: registry.revision(of: .account(id)))
+        guard role != nil || suffixes != nil else { return transaction }
+        try self.confine(account, releases: releasesHostnames, in: &transaction, registry)
         return transaction
     }
 
-    private static func checkQuota(_ tunnels: Int) throws(ControlError) {
-        guard (0...1_000_000).contains(tunnels) else {
-            throw ControlError(.invalid, "an account may have 0 to 1,000,000 tunnels")
+    /// Sees to it that an account has no hostnames outside of its suffixes; sessions go with the hostnames.
+    private func confine(
+        _ account: Account,
+        releases: Bool,
+        in transaction: inout StoreTransaction,
+        _ registry: Registry
+    ) throws(ControlError) {
+        let outside = registry.hostnames(ofAccount: account.id).filter { !account.isGranted($0) }
+        let names = outside.map(\.description).sorted()
+        guard outside.isEmpty || releases else {
+            let more = names.count > 20 ? " and \(names.count - 20) more" : ""
+            throw ControlError(
+                .inUse,
+                "\(account.name) has hostnames outside of that: "
+                    + names.prefix(20).joined(separator: ", ") + more
+                    + "; with --release-hostnames (`release_hostnames`) it loses them"
+            )
+        }
+        for pattern in outside {
+            let key = StoreKey.hostname(pattern)
+            transaction.delete(key, at: registry.revision(of: key))
+        }
+        if !names.isEmpty {
+            transaction.audit.details["released"] = names.joined(separator: " ")
+        }
+        // One that is claimed meanwhile could be outside, too.
+        transaction.fence(.hostname, at: registry.revision(of: .hostname))
+    }
+
+    private static func checkQuota(_ count: Int, of kind: String) throws(ControlError) {
+        guard (0...1_000_000).contains(count) else {
+            throw ControlError(.invalid, "an account may have 0 to 1,000,000 \(kind)")
         }
     }
 

@@ -9,7 +9,8 @@ extension ControlPolicy {
     /// the stronger, and the session ends.
     ///
     /// - Parameter holder: who serves an exact name now, by having asked for it.
-    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `inUse`, `unknown`.
+    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `inUse`, `overQuota`,
+    ///   `unknown`.
     package func claim(
         _ pattern: HostPattern,
         for id: TunnelID,
@@ -25,6 +26,14 @@ extension ControlPolicy {
         try self.checkGranted(pattern, to: owner)
         try self.checkFree(pattern, for: tunnel, owner, registry)
         try self.checkNotLive(pattern, holder, for: tunnel, registry)
+        let count = registry.hostnames(ofAccount: owner.id).count
+        guard owner.role == .admin || count < owner.maximumHostnames else {
+            throw ControlError(
+                .overQuota,
+                "\(owner.name) has \(count) hostnames, as many as it may; release one, or ask an admin "
+                    + "for more"
+            )
+        }
         var transaction = request.audit(
             "hostname.claim",
             pattern.description,
@@ -126,7 +135,7 @@ extension ControlPolicy {
         guard !self.shared.contains(host), !isEdges else {
             throw ControlError(.forbidden, "only an admin's tunnel can have \(pattern)")
         }
-        guard owner.suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
+        guard owner.isGranted(pattern) else {
             let granted = owner.suffixes.map(\.name).joined(separator: ", ")
             throw ControlError(
                 .forbidden,

@@ -13,6 +13,7 @@ enum SQLiteRows {
             values += [
                 account.name, account.role.rawValue, account.maximumTunnels,
                 Self.joined(account.suffixes), Self.milliseconds(account.createdAt),
+                account.maximumHostnames,
             ]
         case .tunnel(let tunnel):
             values += [
@@ -140,6 +141,7 @@ enum SQLiteRows {
                     name: row[2],
                     role: role,
                     maximumTunnels: row[4],
+                    maximumHostnames: row[7],
                     suffixes: try Self.split(row[5]).map { try NormalizedHost($0) },
                     createdAt: Self.date(row[6])
                 )

@@ -111,6 +111,11 @@ extension SQLiteStore {
                     """
             )
         }
+        migrator.registerMigration("4-hostname-quota") { db in
+            try db.execute(
+                sql: "ALTER TABLE account ADD COLUMN maximum_hostnames INTEGER NOT NULL DEFAULT 100"
+            )
+        }
         return migrator
     }()
 

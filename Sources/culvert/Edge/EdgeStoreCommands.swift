@@ -70,6 +70,9 @@ struct EdgeInviteCommand: AsyncParsableCommand {
     @Option(help: "How many tunnels a new account may have. Default: 10.")
     var tunnels: Int?
 
+    @Option(help: "How many hostnames they may have together. Default: 100.")
+    var hostnames: Int?
+
     @Option(
         name: .customLong("suffix"),
         help: "A hostname that a new account may have, and all below it."
@@ -125,6 +128,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
                     name: self.name,
                     role: self.admin ? "admin" : nil,
                     maximumTunnels: self.tunnels,
+                    maximumHostnames: self.hostnames,
                     suffixes: self.suffixes.isEmpty ? nil : self.suffixes
                 )
                 let invitation = try Invitation(wanted, settings, now: request.now)
