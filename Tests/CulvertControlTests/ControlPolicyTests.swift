@@ -296,6 +296,53 @@ import Testing
         #expect(try world.claim("two.other.test", ann, by: world.admin) == .forbidden)
     }
 
+    @Test func anAdminIsLeft() throws {
+        var world = try World()
+        for actor in [AuditEntry.Actor.operator, .account(world.admin.id)] {
+            let request = ControlPolicy.Request(actor, at: Self.now)
+            let demoted = #expect(throws: ControlError.self) {
+                try world.policy.changeAccount(
+                    world.admin.id,
+                    role: .member,
+                    request,
+                    world.registry
+                )
+            }
+            #expect(demoted?.message.contains("root is the last admin") == true)
+            let deleted = #expect(throws: ControlError.self) {
+                try world.policy.deleteAccount(world.admin.id, request, world.registry)
+            }
+            #expect(deleted?.message.contains("culvert edge invite NAME --admin") == true)
+        }
+        let request = world.request(world.admin)
+        world.apply(
+            try world.policy.changeAccount(world.ann.id, role: .admin, request, world.registry)
+        )
+        let transaction = try world.policy.changeAccount(
+            world.admin.id,
+            role: .member,
+            request,
+            world.registry
+        )
+        // Both at once could go.
+        #expect(transaction.fences[.account] == world.registry.revision(of: .account))
+    }
+
+    @Test func nobodyIsCalledOperator() throws {
+        let world = try World()
+        for name in ["operator", "Operator"] {
+            let account = Account(name: name, role: .member, createdAt: Self.now)
+            #expect(throws: ControlError(.forbidden, "no account can be called \"\(name)\"")) {
+                try world.policy.createAccount(
+                    account,
+                    enrolment: .code(of: account),
+                    .init(.operator, at: Self.now),
+                    world.registry
+                )
+            }
+        }
+    }
+
     @Test func deletingAnAccountTakesAllThatIsItsOwn() throws {
         var world = try World()
         let tunnel = try world.tunnel("web", of: world.ann, key: 1)

@@ -148,6 +148,26 @@ extension SystemTests {
             try bob.ok(route)
         }
 
+        @Test("an invitation of somebody who is there is another login, and changes nothing")
+        func anotherInvitation() throws {
+            let deployment = try Deployment()
+            let bob = try Person("bob", at: deployment)
+            let words = [
+                "edge", "invite", "bob", "--config", deployment.directory.file("edge.yml"),
+            ]
+            let refused = try Finished(
+                Programs.culvert,
+                words + ["--admin"],
+                in: deployment.directory
+            )
+            #expect(refused.status == 1, "\(refused.errors)")
+            #expect(refused.errors.contains("culvert account change bob"), "\(refused.errors)")
+            #expect(try bob.ok(["account"]).contains("member"))
+            let again = try Finished(Programs.culvert, words, in: deployment.directory)
+            #expect(again.status == 0 && again.errors.contains("another way into it"))
+            #expect(again.output.contains("#cve_"))
+        }
+
         @Test("a member has as many tunnels as it may")
         func quota() throws {
             let deployment = try Deployment()

@@ -13,6 +13,10 @@ extension ControlPolicy {
     ) throws(ControlError) -> StoreTransaction {
         try self.requireAdmin(request, registry)
         try Self.checkName(account.name)
+        // The audit trail calls whoever has a shell on the edge's machine so.
+        guard account.name.lowercased() != "operator" else {
+            throw ControlError(.forbidden, "no account can be called \"\(account.name)\"")
+        }
         try Self.checkQuota(account.maximumTunnels, of: "tunnels")
         try Self.checkQuota(account.maximumHostnames, of: "hostnames")
         guard registry.account(named: account.name) == nil else {
@@ -48,6 +52,8 @@ extension ControlPolicy {
         guard var account = registry.account(id) else {
             throw ControlError(.unknown, "there is no such account")
         }
+        let isDemoted = account.role == .admin && role == .member
+        if isDemoted { try self.requireAnotherAdmin(than: account, registry) }
         if let role { account.role = role }
         if let maximumTunnels {
             try Self.checkQuota(maximumTunnels, of: "tunnels")
@@ -68,6 +74,8 @@ extension ControlPolicy {
             ]
         )
         transaction.replace(.account(account), at: registry.revision(of: .account(id)))
+        // Two admins could demote each other.
+        if isDemoted { transaction.fence(.account, at: registry.revision(of: .account)) }
         guard role != nil || suffixes != nil else { return transaction }
         try self.confine(account, releases: releasesHostnames, in: &transaction, registry)
         return transaction
@@ -102,6 +110,21 @@ extension ControlPolicy {
         transaction.fence(.hostname, at: registry.revision(of: .hostname))
     }
 
+    /// Somebody has to be left who can make and change accounts from afar.
+    private func requireAnotherAdmin(
+        than account: Account,
+        _ registry: Registry
+    ) throws(ControlError) {
+        guard account.role == .admin else { return }
+        guard registry.accounts.contains(where: { $0.role == .admin && $0.id != account.id }) else {
+            throw ControlError(
+                .forbidden,
+                "\(account.name) is the last admin: make another one first (`culvert account change "
+                    + "NAME --admin`, or on the edge's machine `culvert edge invite NAME --admin`)"
+            )
+        }
+    }
+
     private static func checkQuota(_ count: Int, of kind: String) throws(ControlError) {
         guard (0...1_000_000).contains(count) else {
             throw ControlError(.invalid, "an account may have 0 to 1,000,000 \(kind)")
@@ -121,6 +144,7 @@ extension ControlPolicy {
         guard let account = registry.account(id) else {
             throw ControlError(.unknown, "there is no such account")
         }
+        try self.requireAnotherAdmin(than: account, registry)
         var transaction = request.audit("account.delete", account.name)
         transaction.delete(.account(id), at: registry.revision(of: .account(id)))
         for token in registry.tokens(of: id) {
@@ -129,7 +153,13 @@ extension ControlPolicy {
         for tunnel in registry.tunnels(of: id) {
             Self.delete(tunnel, in: &transaction, registry)
         }
-        // A tunnel or a token that is made meanwhile would be left without an owner.
+        if account.role == .admin {
+            transaction.fence(.account, at: registry.revision(of: .account))
+        }
+        // What is made for it meanwhile would be left without an owner.
+        for kind in [StoreKey.Kind.key, .hostname, .configuration] {
+            transaction.fence(kind, at: registry.revision(of: kind))
+        }
         transaction.fence(.tunnel, at: registry.revision(of: .tunnel))
         transaction.fence(.token, at: registry.revision(of: .token))
         return transaction

@@ -46,8 +46,9 @@ extension ControlPolicy {
         var transaction = request.audit("tunnel.delete", tunnel.name)
         Self.delete(tunnel, in: &transaction, registry)
         // What is added to it meanwhile would be left behind.
-        transaction.fence(.key, at: registry.revision(of: .key))
-        transaction.fence(.hostname, at: registry.revision(of: .hostname))
+        for kind in [StoreKey.Kind.key, .hostname, .configuration] {
+            transaction.fence(kind, at: registry.revision(of: kind))
+        }
         return transaction
     }
 

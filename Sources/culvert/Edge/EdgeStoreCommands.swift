@@ -52,7 +52,8 @@ struct EdgeInviteCommand: AsyncParsableCommand {
         abstract: "Make an account, or another way into one, and print the link to send.",
         discussion: """
             Run it on the edge's machine, as the user the edge runs as; the edge may be running. The link and \
-            the code are good once, for a day. A member may have hostnames below its suffixes only; \
+            the code are good once, for a day. For an account that is there they are another way into it, and \
+            nothing of it is changed. A member may have hostnames below its suffixes only; \
             without --suffix, anything below the domain.
 
             Examples:
@@ -122,8 +123,10 @@ struct EdgeInviteCommand: AsyncParsableCommand {
     {
         let policy = settings.policy
         let request = ControlPolicy.Request(.operator, at: Date())
+        let known = await control.registry.account(named: self.name)
+        if let known { try self.requirePlain(known) }
         do {
-            guard let account = await control.registry.account(named: self.name) else {
+            guard let account = known else {
                 let wanted = NewAccountDocument(
                     name: self.name,
                     role: self.admin ? "admin" : nil,
@@ -142,9 +145,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
                 }
                 return invitation
             }
-            try await self.change(account, control, policy, request)
-            let current = await control.registry.account(account.id) ?? account
-            let invitation = Invitation(to: current, now: request.now)
+            let invitation = Invitation(to: account, now: request.now)
             try await control.change { registry throws(ControlError) in
                 try policy.invite(invitation.kept, request, registry)
             }
@@ -154,27 +155,22 @@ struct EdgeInviteCommand: AsyncParsableCommand {
         }
     }
 
-    /// What is said of an account that is there already is changed.
-    private func change(
-        _ account: Account,
-        _ control: Control,
-        _ policy: ControlPolicy,
-        _ request: ControlPolicy.Request
-    ) async throws {
-        guard self.admin || self.tunnels != nil || !self.suffixes.isEmpty else { return }
-        let suffixes = try self.suffixes.map { try NormalizedHost($0) }
-        let role: Account.Role? = self.admin ? .admin : nil
-        let tunnels = self.tunnels
-        try await control.change { registry throws(ControlError) in
-            try policy.changeAccount(
-                account.id,
-                role: role,
-                maximumTunnels: tunnels,
-                suffixes: suffixes.isEmpty ? nil : suffixes,
-                request,
-                registry
-            )
+    /// An invitation lets somebody in, and changes nothing of an account that is there.
+    ///
+    /// - Throws: `Failure` when more is asked for.
+    private func requirePlain(_ account: Account) throws {
+        let asksForRights =
+            self.admin || self.tunnels != nil || self.hostnames != nil || !self.suffixes.isEmpty
+        guard asksForRights else {
+            return note("\(account.name) is there already: this is another way into it.")
         }
+        throw Failure(
+            """
+            There is an account \(account.name) (\(account.role.rawValue)) already, and an invitation does not \
+            change it: an admin does, with `culvert account change \(account.name)`. Without options this makes \
+            another way into it.
+            """
+        )
     }
 }
 
