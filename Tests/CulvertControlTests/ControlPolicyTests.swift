@@ -264,7 +264,7 @@ import Testing
             world.registry
         )
         #expect(transaction.audit.action == "hostname.change")
-        #expect(transaction.audit.details == ["tunnel": "web", "balance": "round-robin"])
+        #expect(transaction.audit.details == ["tunnel": "ann/web", "balance": "round-robin"])
         // Nobody's change in between is written over.
         #expect(
             transaction.expectations[.hostname(pattern)]

@@ -108,10 +108,11 @@ package struct AuditDocument: Codable, Sendable, Equatable {
     /// Its number; entries before it are asked for with `before`.
     package var revision: Int64
     package var at: Date
-    /// The account's name, its id when it is gone, or `operator` for a shell on the edge's machine.
+    /// The account's name at the time, or `operator` for a shell on the edge's machine.
     package var actor: String
     /// Such as `tunnel.create`.
     package var action: String
+    /// What it was done to; of a tunnel, `ACCOUNT/NAME`.
     package var subject: String
     package var details: [String: String]
 

@@ -159,7 +159,7 @@ extension AuditDocument {
         let actor =
             switch entry.actor {
             case .operator: "operator"
-            case .account(let id): registry.account(id)?.name ?? "\(id)"
+            case .account(let id): entry.actorName ?? registry.account(id)?.name ?? "\(id)"
             }
         self.init(
             revision: revision.number,

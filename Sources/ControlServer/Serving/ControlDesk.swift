@@ -39,7 +39,12 @@ struct ControlDesk: Sendable {
             @escaping @Sendable (ControlPolicy.Request, Registry) throws(ControlError) ->
             StoreTransaction
     ) async throws(APIProblem) {
-        let request = ControlPolicy.Request(.account(identity.account.id), at: self.now())
+        let account = identity.account
+        let request = ControlPolicy.Request(
+            .account(account.id),
+            named: account.name,
+            at: self.now()
+        )
         try await self.change { registry throws(ControlError) in try decide(request, registry) }
     }
 

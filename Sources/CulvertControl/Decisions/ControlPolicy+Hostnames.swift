@@ -37,7 +37,7 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.claim",
             pattern.description,
-            ["tunnel": tunnel.name, "balance": balance.rawValue]
+            ["tunnel": Self.title(of: tunnel, registry), "balance": balance.rawValue]
         )
         transaction.create(
             .hostname(
@@ -70,7 +70,7 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.change",
             pattern.description,
-            ["tunnel": tunnel.name, "balance": balance.rawValue]
+            ["tunnel": Self.title(of: tunnel, registry), "balance": balance.rawValue]
         )
         transaction.replace(.hostname(claim), at: registry.revision(of: .hostname(pattern)))
         return transaction
@@ -89,7 +89,7 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.release",
             pattern.description,
-            ["tunnel": tunnel.name]
+            ["tunnel": Self.title(of: tunnel, registry)]
         )
         transaction.delete(key, at: registry.revision(of: key))
         return transaction

@@ -37,7 +37,7 @@ extension ControlPolicy {
         }
         var transaction = request.audit(
             "key.create",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["key": key.publicKey.base64, "label": key.label]
         )
         transaction.create(.key(key))
@@ -60,7 +60,7 @@ extension ControlPolicy {
         }
         var transaction = request.audit(
             "key.delete",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["key": publicKey.base64, "label": key.label]
         )
         transaction.delete(.key(publicKey), at: registry.revision(of: .key(publicKey)))
@@ -97,7 +97,7 @@ extension ControlPolicy {
         )
         var transaction = request.audit(
             "configuration.change",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["version": "\(next.version)"]
         )
         let key = StoreKey.configuration(id)

@@ -64,10 +64,10 @@ enum SQLiteRows {
             case .account(let id): id.description
             }
         try db.execute(
-            sql: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
+            sql: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)",
             arguments: [
                 revision.number, Self.milliseconds(entry.at), actor, entry.action, entry.subject,
-                details,
+                details, entry.actorName,
             ]
         )
     }
@@ -123,6 +123,7 @@ enum SQLiteRows {
                 at: Self.date(row[1]),
                 actor: actor == "operator"
                     ? .`operator` : .account(AccountID(try Self.uuid(actor, "audit"))),
+                actorName: row[6],
                 action: row[3],
                 subject: row[4],
                 details: try JSONDecoder().decode([String: String].self, from: Data(details.utf8))
