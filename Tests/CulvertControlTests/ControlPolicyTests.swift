@@ -206,6 +206,38 @@ import Testing
         #expect(transaction.fences[.tunnel] == world.registry.revision(of: .tunnel))
     }
 
+    @Test func expiredKeysDoNotCount() throws {
+        var world = try World()
+        let tunnel = try world.tunnel("web", of: world.ann, key: 1)
+        func add(_ key: UInt8, for seconds: Double?, after: Double = 0) throws -> StoreTransaction {
+            let now = Self.now + after
+            return try world.policy.addKey(
+                TunnelKey(
+                    publicKey: try .filled(with: key),
+                    tunnel: tunnel.id,
+                    label: "token",
+                    expiresAt: seconds.map { now + $0 },
+                    createdAt: now
+                ),
+                .init(.account(world.ann.id), at: now),
+                world.registry
+            )
+        }
+        for key in 2..<(2 + UInt8(ControlPolicy.maximumKeys - 1)) {
+            let transaction = try add(key, for: key % 3 == 0 ? 60 : nil)
+            world.apply(transaction)
+        }
+        #expect(world.registry.keys(of: tunnel.id).count == ControlPolicy.maximumKeys)
+        #expect(throws: ControlError.self) { try add(200, for: nil) }
+        // A minute later there is room, and what has expired goes with the next.
+        let transaction = try add(200, for: nil, after: 61)
+        #expect(transaction.deletions.count == 33)
+        #expect(transaction.audit.details["expired-keys-deleted"] == "33")
+        world.apply(transaction)
+        #expect(world.registry.keys(of: tunnel.id).count == ControlPolicy.maximumKeys + 1 - 33)
+        #expect(try world.registry.key(.filled(with: 3)) == nil)
+    }
+
     @Test func aHostnameBelongsToOneTunnel() throws {
         var world = try World()
         let ann = try world.tunnel("web", of: world.ann, key: 1)
