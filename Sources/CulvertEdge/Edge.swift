@@ -100,6 +100,7 @@ package final class Edge: Sendable {
             port: { publicPort.number },
             agent: agent,
             endpoint: self.endpoint,
+            metrics: metrics,
             logger: logger
         )
         let log: @Sendable (AccessRecord) -> Void = { [tunnels = self.tunnels] record in
@@ -261,6 +262,7 @@ extension ControlServer {
         port: @escaping @Sendable () -> Int,
         agent: String,
         endpoint: EdgeEndpoint,
+        metrics: EdgeMetrics,
         logger: Logger
     ) -> (server: ControlServer, host: NormalizedHost)? {
         guard let control = tunnels.control, let host = configuration.control else { return nil }
@@ -280,6 +282,7 @@ extension ControlServer {
                 endpoint: endpoint,
                 events: tunnels.events
             ),
+            storeFailed: { metrics.storeFailed() },
             logger: logger
         )
         return (server, host)

@@ -119,7 +119,7 @@ struct AccountRoutes {
                 limit: limit
             )
         } catch {
-            throw APIProblem(error)
+            throw self.desk.troubles.problem(error, at: self.desk.now())
         }
         let registry = await self.desk.registry
         return try Response(

@@ -11,6 +11,7 @@ struct ControlDesk: Sendable {
     let presence: any TunnelPresence
     let devices = DeviceDesk()
     let uses = SessionUses()
+    let troubles: StoreTroubles
     let now: @Sendable () -> Date
     let logger: Logger
 
@@ -59,7 +60,7 @@ struct ControlDesk: Sendable {
         } catch let error as ControlError {
             throw APIProblem(error)
         } catch let error as StoreError {
-            throw APIProblem(error)
+            throw self.troubles.problem(error, at: self.now())
         } catch {
             throw APIProblem(.unavailable, "the change was given up; try again")
         }
@@ -104,16 +105,5 @@ extension APIProblem {
             case .inUse: .inUse
             }
         self.init(code, error.message)
-    }
-
-    init(_ error: StoreError) {
-        switch error {
-        case .taken: self.init(.exists, "\(error)")
-        case .conflict, .fenced: self.init(.conflict, "\(error)")
-        case .compacted, .busy, .full: self.init(.unavailable, "\(error)")
-        // The words name files of the edge's machine: they are in its log.
-        case .unavailable:
-            self.init(.unavailable, "the edge's store cannot be used; its log says why")
-        }
     }
 }
