@@ -43,14 +43,34 @@ package enum TunnelText {
         return [list.text, connectors, Self.keys(tunnel.keys, time)].joined(separator: "\n\n")
     }
 
-    /// The hostnames, with how their requests are shared out where that is not by the fewest under way.
+    /// A line for each hostname; of one that does not lead to the tunnel, why.
+    package static func routes(_ tunnel: TunnelDocument) -> String {
+        Self.hostnames(tunnel) { Self.obstacles($0) }.joined(separator: "\n")
+    }
+
+    /// The hostnames, with what there is to say of them: how their requests are shared out, where that is not by
+    /// the fewest under way, and what keeps visitors from the tunnel.
     private static func hostnames(_ tunnel: TunnelDocument) -> [String] {
+        Self.hostnames(tunnel) { route in
+            let balance = route.balance.flatMap { $0 == "least-requests" ? nil : $0 }
+            return [balance].compactMap(\.self) + Self.obstacles(route)
+        }
+    }
+
+    private static func hostnames(
+        _ tunnel: TunnelDocument,
+        remarks: (HostnameDocument) -> [String]
+    ) -> [String] {
         let routes = tunnel.routes ?? []
         return tunnel.hostnames.map { hostname in
-            let balance = routes.first { $0.hostname == hostname }?.balance
-            guard let balance, balance != "least-requests" else { return hostname }
-            return "\(hostname) (\(balance))"
+            let remarks = routes.first { $0.hostname == hostname }.map(remarks) ?? []
+            return remarks.isEmpty
+                ? hostname : "\(hostname) (\(remarks.joined(separator: ", ")))"
         }
+    }
+
+    private static func obstacles(_ route: HostnameDocument) -> [String] {
+        route.isDeclared == true ? ["declared in edge.yml: leads to the tunnel there"] : []
     }
 
     private static func connectors(

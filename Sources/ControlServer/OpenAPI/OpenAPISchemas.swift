@@ -81,8 +81,11 @@ enum OpenAPISchemas {
             optional: ["hostnames": texts, "expires_at": time]
         ),
         "Hostname": object(
-            ["hostname": text, "tunnel": text, "url": text, "balance": balance],
-            optional: ["url", "balance"]
+            [
+                "hostname": text, "tunnel": text, "url": text, "balance": balance,
+                "is_declared": ["type": "boolean"],
+            ],
+            optional: ["url", "balance", "is_declared"]
         ),
         "HostnameChange": body(optional: ["balance": balance]),
         "Configuration": object([

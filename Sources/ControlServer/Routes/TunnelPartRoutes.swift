@@ -145,7 +145,8 @@ extension HostnameDocument {
             hostname: pattern.description,
             tunnel: tunnel.name,
             url: pattern.exactHost.map { settings.url(of: $0.name) },
-            balance: balance.rawValue
+            balance: balance.rawValue,
+            isDeclared: settings.declared().contains(pattern) ? true : nil
         )
     }
 }

@@ -109,7 +109,10 @@ struct TunnelRouteCommand: AsyncParsableCommand {
                 ListDocument(tunnel.hostnames),
                 empty: "No hostname leads to it: `culvert tunnel route dns "
                     + "\(printable(tunnel.name)) HOSTNAME` gives it one."
-            ) { _ in tunnel.hostnames.map(printable).joined(separator: "\n") }
+            ) { _ in
+                TunnelText.routes(tunnel).split(separator: "\n").map { printable(String($0)) }
+                    .joined(separator: "\n")
+            }
         }
     }
 
