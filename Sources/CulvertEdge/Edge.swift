@@ -100,6 +100,7 @@ package final class Edge: Sendable {
             port: { publicPort.number },
             agent: agent,
             endpoint: self.endpoint,
+            certificates: certificates.store,
             metrics: metrics,
             logger: logger
         )
@@ -262,6 +263,7 @@ extension ControlServer {
         port: @escaping @Sendable () -> Int,
         agent: String,
         endpoint: EdgeEndpoint,
+        certificates: CertificateStore,
         metrics: EdgeMetrics,
         logger: Logger
     ) -> (server: ControlServer, host: NormalizedHost)? {
@@ -274,7 +276,8 @@ extension ControlServer {
                 control: host,
                 domain: configuration.domain,
                 declared: { tunnels.declaredHostnames },
-                port: port
+                port: port,
+                isCertified: { certificates.covers($0) }
             ),
             presence: EdgePresence(
                 control: control,

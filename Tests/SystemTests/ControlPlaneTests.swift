@@ -129,6 +129,32 @@ extension SystemTests {
             try root.ok(["tunnel", "info", "ann/web"])
         }
 
+        @Test("route dns says when no certificate is for the name, and what to do")
+        func uncertified() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            try ann.ok(["tunnel", "create", "web"])
+            let route = ["tunnel", "route", "dns", "web"]
+            let deep = try ann.run(route + ["x.y.example.test"])
+            #expect(deep.status == 0 && deep.errors.contains("No certificate"), "\(deep.errors)")
+            #expect(deep.errors.contains("*.y.example.test"), "\(deep.errors)")
+            #expect(deep.errors.contains("right below example.test"), "\(deep.errors)")
+            let plain = try ann.run(route + ["ann.example.test"])
+            #expect(plain.status == 0 && !plain.errors.contains("certificate"))
+            let list = try ann.ok(["tunnel", "route", "list", "web"])
+            #expect(list == "ann.example.test\nx.y.example.test (no certificate)\n", "\(list)")
+            // What the configuration declares leads to the tunnel there.
+            let file = deployment.directory.text("edge.yml").replacingOccurrences(
+                of: "hostnames: [other.test]",
+                with: "hostnames: [other.test, ann.example.test]"
+            )
+            try deployment.directory.write(file, to: "edge.yml")
+            deployment.edge.signal(SIGHUP)
+            try deployment.edge.line("Read the configuration again")
+            let declared = try ann.ok(["tunnel", "route", "list", "web"])
+            #expect(declared.contains("ann.example.test (declared in edge.yml"), "\(declared)")
+        }
+
         @Test("a name that one's connectors serve is not to be had by others while they do")
         func liveName() throws {
             let deployment = try Deployment()

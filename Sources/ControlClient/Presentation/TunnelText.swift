@@ -70,7 +70,27 @@ package enum TunnelText {
     }
 
     private static func obstacles(_ route: HostnameDocument) -> [String] {
-        route.isDeclared == true ? ["declared in edge.yml: leads to the tunnel there"] : []
+        (route.isDeclared == true ? ["declared in edge.yml: leads to the tunnel there"] : [])
+            + (route.hasCertificate == false ? ["no certificate"] : [])
+    }
+
+    /// What visitors of a hostname will see for which the edge has no certificate, and what to do; nil when it has
+    /// one.
+    package static func certificateProblem(
+        _ route: HostnameDocument,
+        _ edge: EdgeDocument
+    ) -> String? {
+        guard route.hasCertificate == false else { return nil }
+        let name = route.hostname
+        let parent =
+            name.hasPrefix("*.")
+            ? String(name.dropFirst(2))
+            : name.split(separator: ".").dropFirst().joined(separator: ".")
+        let other = edge.domain.map { ", or take a name right below \($0)" } ?? ""
+        return
+            "No certificate of the edge is for \(name): browsers will show an error instead of it. Have one for "
+            + "\(name == "*.\(parent)" ? name : "\(name) or *.\(parent)") added to `tls` in the edge's edge.yml (a wildcard is for one label "
+            + "only)\(other)."
     }
 
     private static func connectors(

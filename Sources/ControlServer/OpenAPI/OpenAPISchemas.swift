@@ -83,9 +83,9 @@ enum OpenAPISchemas {
         "Hostname": object(
             [
                 "hostname": text, "tunnel": text, "url": text, "balance": balance,
-                "is_declared": ["type": "boolean"],
+                "is_declared": ["type": "boolean"], "has_certificate": ["type": "boolean"],
             ],
-            optional: ["url", "balance", "is_declared"]
+            optional: ["url", "balance", "is_declared", "has_certificate"]
         ),
         "HostnameChange": body(optional: ["balance": balance]),
         "Configuration": object([

@@ -146,7 +146,8 @@ extension HostnameDocument {
             tunnel: tunnel.name,
             url: pattern.exactHost.map { settings.url(of: $0.name) },
             balance: balance.rawValue,
-            isDeclared: settings.declared().contains(pattern) ? true : nil
+            isDeclared: settings.declared().contains(pattern) ? true : nil,
+            hasCertificate: settings.isCertified(pattern) ? nil : false
         )
     }
 }
