@@ -101,24 +101,6 @@ import Testing
         )
     }
 
-    @Test func aNameThatAnothersConnectorsServeIsNotToBeHad() async throws {
-        let fixture = try await ControlFixture()
-        let ann = try await fixture.login("ann")
-        let bob = try await fixture.login("bob")
-        var ids: [String] = []
-        for (token, key) in [(ann, 1), (bob, 2)] as [(String, UInt8)] {
-            let body = Bodies.tunnel("web", key: key)
-            let made = try await fixture.send("POST", "/api/v1/tunnels", body, token: token)
-            ids.append(try made.document(TunnelDocument.self).id)
-        }
-        let holder = LiveHolder.tunnel(TunnelID(try #require(UUID(uuidString: ids[0]))))
-        fixture.connectors.holders.withLock { $0["shop.example.test"] = holder }
-        let path = "/api/v1/tunnels/web/hostnames/shop.example.test"
-        let refused = try await fixture.send("PUT", path, token: bob)
-        #expect(refused.head.status == 409 && refused.code == "in-use")
-        #expect(try await fixture.send("PUT", path, token: ann).head.status == 201)
-    }
-
     @Test func aTunnelInUseIsDeletedByForceOnly() async throws {
         let fixture = try await ControlFixture()
         let token = try await fixture.login("ann")
@@ -274,39 +256,6 @@ import Testing
         #expect(statuses.filter { $0 == 429 }.count == 9)
     }
 
-    @Test func hostnamesOutsideOfNewSuffixesAreInTheWayOrReleased() async throws {
-        let fixture = try await ControlFixture()
-        let root = try await fixture.login("root", role: "admin")
-        let ann = try await fixture.login("ann")
-        let body = Bodies.tunnel("web", key: 1)
-        _ = try await fixture.send("POST", "/api/v1/tunnels", body, token: ann)
-        let path = "/api/v1/tunnels/web"
-        for name in ["a.ann.example.test", "b.example.test"] {
-            let claimed = try await fixture.send("PUT", "\(path)/hostnames/\(name)", token: ann)
-            #expect(claimed.head.status == 201)
-        }
-        func change(_ body: String) async throws -> APIAnswer {
-            try await fixture.send("PATCH", "/api/v1/accounts/ann", body, token: root)
-        }
-        let refused = try await change(#"{"suffixes":["ann.example.test"]}"#)
-        #expect(refused.head.status == 409 && refused.code == "in-use")
-        let words = String(decoding: refused.body, as: UTF8.self)
-        #expect(words.contains("b.example.test") && !words.contains("a.ann"), "\(words)")
-        let done = try await change(
-            #"{"suffixes":["ann.example.test"],"release_hostnames":true,"maximum_hostnames":1}"#
-        )
-        let account = try done.document(AccountDocument.self)
-        #expect(account.suffixes == ["ann.example.test"] && account.maximumHostnames == 1)
-        let shown = try await fixture.send("GET", path, token: ann).document(TunnelDocument.self)
-        #expect(shown.hostnames == ["a.ann.example.test"])
-        let audit = try await fixture.control.audit(before: StoreRevision(.max), limit: 1)
-        #expect(audit.first?.entry.details["released"] == "b.example.test")
-        // As many as it may have.
-        let more = "\(path)/hostnames/c.ann.example.test"
-        let full = try await fixture.send("PUT", more, token: ann)
-        #expect(full.head.status == 429 && full.code == "over-quota")
-    }
-
     @Test func aConfigurationIsNotWrittenOverUnseen() async throws {
         let fixture = try await ControlFixture()
         let ann = try await fixture.login("ann")
@@ -344,33 +293,6 @@ import Testing
             .filter { $0.action == "tunnel.create" }
         #expect(made.map(\.actor) == ["bob", "cat"])
         #expect(made.map(\.subject) == ["bob/demo", "cat/demo"])
-    }
-
-    @Test func aStoreThatFailsIsToldToWhoeverCanMendIt() async throws {
-        let fixture = try await ControlFixture()
-        let token = try await fixture.login("ann")
-        let store = fixture.folder.appendingPathComponent("edge.db")
-        let away = fixture.folder.appendingPathComponent("away.db")
-        try FileManager.default.moveItem(at: store, to: away)
-        func make(_ key: UInt8) async throws -> APIAnswer {
-            let body = Bodies.tunnel("web", key: key)
-            return try await fixture.send("POST", "/api/v1/tunnels", body, token: token)
-        }
-        for key in 1...3 {
-            let answer = try await make(UInt8(key))
-            #expect(answer.head.status == 503 && answer.code == "unavailable")
-            let words = String(decoding: answer.body, as: UTF8.self)
-            #expect(words.contains("its log says why") && !words.contains("edge.db"))
-        }
-        #expect(fixture.failures.count == 3)
-        #expect(fixture.log.all.count == 1, "\(fixture.log.all)")
-        #expect(fixture.log.all.first?.contains("edge.db") == true, "\(fixture.log.all)")
-        fixture.time.advance(61)
-        _ = try await make(4)
-        #expect(fixture.log.all.count == 2 && fixture.failures.count == 4)
-        #expect(fixture.log.all.last?.contains("2") == true)
-        try FileManager.default.moveItem(at: away, to: store)
-        #expect(try await make(5).head.status == 201)
     }
 
     @Test func everyChangeIsAudited() async throws {

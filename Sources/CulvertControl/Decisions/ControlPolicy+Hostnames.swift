@@ -6,9 +6,8 @@ extension ControlPolicy {
     ///
     /// A name that another account's connectors serve by having asked for it is theirs while they do. That is in no
     /// store, so the store cannot hold this to it: of a login that comes between this and the commit, the claim is
-    /// the stronger, and the session ends.
+    /// the stronger, and the session ends. `holder` is who serves an exact name now, by having asked for it.
     ///
-    /// - Parameter holder: who serves an exact name now, by having asked for it.
     /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `inUse`, `overQuota`,
     ///   `unknown`.
     package func claim(
