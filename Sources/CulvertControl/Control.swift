@@ -92,6 +92,11 @@ package actor Control {
         try await self.store.audit(before: revision, limit: limit)
     }
 
+    /// Closes the store: no change can be made from now on.
+    ///
+    /// - Throws: see `ControlStore.close()`.
+    package nonisolated func close() async throws(StoreError) { try await self.store.close() }
+
     private func catchUp(to revision: StoreRevision) async throws {
         do {
             while self.registry.revision < revision {

@@ -100,6 +100,8 @@ package final class Edge: Sendable {
             port: { publicPort.number },
             agent: agent,
             endpoint: self.endpoint,
+            certificates: certificates.store,
+            metrics: metrics,
             logger: logger
         )
         let log: @Sendable (AccessRecord) -> Void = { [tunnels = self.tunnels] record in
@@ -197,6 +199,7 @@ package final class Edge: Sendable {
         await self.tcpVisitors.drain(deadline: deadline)
         self.stop()
         await self.listeners.closeStatus()
+        await self.tunnels.close()
         self.logger.info("Stopped")
     }
 
@@ -260,6 +263,8 @@ extension ControlServer {
         port: @escaping @Sendable () -> Int,
         agent: String,
         endpoint: EdgeEndpoint,
+        certificates: CertificateStore,
+        metrics: EdgeMetrics,
         logger: Logger
     ) -> (server: ControlServer, host: NormalizedHost)? {
         guard let control = tunnels.control, let host = configuration.control else { return nil }
@@ -271,7 +276,8 @@ extension ControlServer {
                 control: host,
                 domain: configuration.domain,
                 declared: { tunnels.declaredHostnames },
-                port: port
+                port: port,
+                isCertified: { certificates.covers($0) }
             ),
             presence: EdgePresence(
                 control: control,
@@ -279,6 +285,7 @@ extension ControlServer {
                 endpoint: endpoint,
                 events: tunnels.events
             ),
+            storeFailed: { metrics.storeFailed() },
             logger: logger
         )
         return (server, host)

@@ -46,7 +46,13 @@ PARAMETERS = {
     "tunnel": TUNNEL,
 }
 BODIES = {
-    "AccountChange": {"role": "member", "maximum_tunnels": 3, "suffixes": [WORLD["suffix"]]},
+    "AccountChange": {
+        "role": "member",
+        "maximum_tunnels": 3,
+        "maximum_hostnames": 50,
+        "suffixes": [WORLD["suffix"]],
+        "release_hostnames": True,
+    },
     "Configuration": {"version": 0, "text": RULES},
     "DeviceApproval": {"user_code": USER_CODE, "approve": True},
     "DeviceRequest": {"label": "laptop"},

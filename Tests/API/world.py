@@ -58,7 +58,7 @@ class World:
         codes = {
             "root": self._invite("root", "--admin"),
             "ann": self._invite("ann", "--admin"),
-            "bob": self._invite("bob", "--suffix", SUFFIX, "--tunnels", "100000"),
+            "bob": self._invite("bob", "--suffix", SUFFIX, "--tunnels", "100000", "--hostnames", "100000"),
         }
         self.tokens = {name: self.api.log_in(code) for name, code in codes.items()}
         self._start_web()

@@ -23,7 +23,10 @@ import Testing
             "HTTPSemantics", "TunnelSession", "TunnelTransport", "TunnelWire", "Crypto", "Glibc",
             "HeapModule", "Logging", "NIOCore", "Synchronization",
         ],
-        "CulvertControl": ["HTTPSemantics", "Crypto", "Foundation", "GRDB", "Synchronization"],
+        // Glibc: the store's files, their owners and locks.
+        "CulvertControl": [
+            "HTTPSemantics", "Crypto", "Foundation", "GRDB", "Glibc", "Synchronization",
+        ],
         "ControlAPI": ["Foundation"],
         "ControlClient": [
             // ConfigurationFile: host:port, and files with secrets. NIOHTTP1: methods and fields.

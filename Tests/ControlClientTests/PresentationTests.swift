@@ -68,7 +68,8 @@ import Testing
                 hostname: "b.example.com",
                 tunnel: "demo",
                 url: nil,
-                balance: "sticky"
+                balance: "sticky",
+                isDeclared: true
             ),
         ]
         tunnel.connectors = [nil, ["*", "b.example.com"]].map { unhealthy in
@@ -85,12 +86,18 @@ import Testing
                 unhealthyHostnames: unhealthy
             )
         }
+        #expect(
+            TunnelText.routes(tunnel) == """
+                app.example.com
+                b.example.com (declared in edge.yml: leads to the tunnel there)
+                """
+        )
         let text = TunnelText.details(tunnel, self.time)
         #expect(
             text.contains(
                 """
                 Hostnames:  app.example.com
-                            b.example.com (sticky)
+                            b.example.com (sticky, declared in edge.yml: leads to the tunnel there)
                 """
             ),
             "\(text)"

@@ -124,7 +124,7 @@ import Testing
         #expect(fixture.connectors.disconnected.withLock { $0 } == [id])
         let audit = try await fixture.control.audit(before: StoreRevision(.max), limit: 1)
         #expect(audit.map(\.entry.action) == ["tunnel.cleanup"])
-        #expect(audit.first?.entry.subject == "web")
+        #expect(audit.first?.entry.subject == "ann/web")
         #expect(audit.first?.entry.details == ["connectors": "1"])
         let forced = try await fixture.send(
             "DELETE",
@@ -276,6 +276,23 @@ import Testing
             try found.document(ConfigurationDocument.self)
                 == ConfigurationDocument(version: 1, text: "ingress: []")
         )
+    }
+
+    @Test func theTrailKeepsWhoItWas() async throws {
+        let fixture = try await ControlFixture()
+        let root = try await fixture.login("root", role: "admin")
+        for (name, key) in [("cat", 1), ("bob", 2)] as [(String, UInt8)] {
+            let token = try await fixture.login(name)
+            let body = Bodies.tunnel("demo", key: key)
+            _ = try await fixture.send("POST", "/api/v1/tunnels", body, token: token)
+        }
+        let deleted = try await fixture.send("DELETE", "/api/v1/accounts/cat", token: root)
+        #expect(deleted.head.status == 204)
+        let answer = try await fixture.send("GET", "/api/v1/audit", token: root)
+        let made = try answer.document(ListDocument<AuditDocument>.self).items
+            .filter { $0.action == "tunnel.create" }
+        #expect(made.map(\.actor) == ["bob", "cat"])
+        #expect(made.map(\.subject) == ["bob/demo", "cat/demo"])
     }
 
     @Test func everyChangeIsAudited() async throws {

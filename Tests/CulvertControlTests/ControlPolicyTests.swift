@@ -206,6 +206,38 @@ import Testing
         #expect(transaction.fences[.tunnel] == world.registry.revision(of: .tunnel))
     }
 
+    @Test func expiredKeysDoNotCount() throws {
+        var world = try World()
+        let tunnel = try world.tunnel("web", of: world.ann, key: 1)
+        func add(_ key: UInt8, for seconds: Double?, after: Double = 0) throws -> StoreTransaction {
+            let now = Self.now + after
+            return try world.policy.addKey(
+                TunnelKey(
+                    publicKey: try .filled(with: key),
+                    tunnel: tunnel.id,
+                    label: "token",
+                    expiresAt: seconds.map { now + $0 },
+                    createdAt: now
+                ),
+                .init(.account(world.ann.id), at: now),
+                world.registry
+            )
+        }
+        for key in 2..<(2 + UInt8(ControlPolicy.maximumKeys - 1)) {
+            let transaction = try add(key, for: key % 3 == 0 ? 60 : nil)
+            world.apply(transaction)
+        }
+        #expect(world.registry.keys(of: tunnel.id).count == ControlPolicy.maximumKeys)
+        #expect(throws: ControlError.self) { try add(200, for: nil) }
+        // A minute later there is room, and what has expired goes with the next.
+        let transaction = try add(200, for: nil, after: 61)
+        #expect(transaction.deletions.count == 33)
+        #expect(transaction.audit.details["expired-keys-deleted"] == "33")
+        world.apply(transaction)
+        #expect(world.registry.keys(of: tunnel.id).count == ControlPolicy.maximumKeys + 1 - 33)
+        #expect(try world.registry.key(.filled(with: 3)) == nil)
+    }
+
     @Test func aHostnameBelongsToOneTunnel() throws {
         var world = try World()
         let ann = try world.tunnel("web", of: world.ann, key: 1)
@@ -264,7 +296,7 @@ import Testing
             world.registry
         )
         #expect(transaction.audit.action == "hostname.change")
-        #expect(transaction.audit.details == ["tunnel": "web", "balance": "round-robin"])
+        #expect(transaction.audit.details == ["tunnel": "ann/web", "balance": "round-robin"])
         // Nobody's change in between is written over.
         #expect(
             transaction.expectations[.hostname(pattern)]
@@ -294,6 +326,53 @@ import Testing
         // An admin may act for a member, within what the member may have.
         #expect(try world.claim("two.ann.test", ann, by: world.admin) == nil)
         #expect(try world.claim("two.other.test", ann, by: world.admin) == .forbidden)
+    }
+
+    @Test func anAdminIsLeft() throws {
+        var world = try World()
+        for actor in [AuditEntry.Actor.operator, .account(world.admin.id)] {
+            let request = ControlPolicy.Request(actor, at: Self.now)
+            let demoted = #expect(throws: ControlError.self) {
+                try world.policy.changeAccount(
+                    world.admin.id,
+                    role: .member,
+                    request,
+                    world.registry
+                )
+            }
+            #expect(demoted?.message.contains("root is the last admin") == true)
+            let deleted = #expect(throws: ControlError.self) {
+                try world.policy.deleteAccount(world.admin.id, request, world.registry)
+            }
+            #expect(deleted?.message.contains("culvert edge invite NAME --admin") == true)
+        }
+        let request = world.request(world.admin)
+        world.apply(
+            try world.policy.changeAccount(world.ann.id, role: .admin, request, world.registry)
+        )
+        let transaction = try world.policy.changeAccount(
+            world.admin.id,
+            role: .member,
+            request,
+            world.registry
+        )
+        // Both at once could go.
+        #expect(transaction.fences[.account] == world.registry.revision(of: .account))
+    }
+
+    @Test func nobodyIsCalledOperator() throws {
+        let world = try World()
+        for name in ["operator", "Operator"] {
+            let account = Account(name: name, role: .member, createdAt: Self.now)
+            #expect(throws: ControlError(.forbidden, "no account can be called \"\(name)\"")) {
+                try world.policy.createAccount(
+                    account,
+                    enrolment: .code(of: account),
+                    .init(.operator, at: Self.now),
+                    world.registry
+                )
+            }
+        }
     }
 
     @Test func deletingAnAccountTakesAllThatIsItsOwn() throws {

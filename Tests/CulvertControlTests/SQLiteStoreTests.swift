@@ -136,7 +136,12 @@ import Testing
                     sql: "INSERT INTO hostname VALUES ('a.test', 1, ?, 5000)",
                     arguments: ["\(tunnel)"]
                 )
-                try db.execute(sql: "UPDATE state SET revision = 1")
+                try db.execute(
+                    sql: """
+                        UPDATE state SET revision = 1;
+                        INSERT INTO audit VALUES (1, 5000, 'operator', 'test', 'subject', '{}');
+                        """
+                )
             }
             try database.close()
         }
@@ -167,7 +172,12 @@ import Testing
                         arguments: ["\(id)", "\(account)", purpose, expiresAt]
                     )
                 }
-                try db.execute(sql: "UPDATE state SET revision = 1")
+                try db.execute(
+                    sql: """
+                        UPDATE state SET revision = 1;
+                        INSERT INTO audit VALUES (1, 5000, 'operator', 'test', 'subject', '{}');
+                        """
+                )
             }
             try database.close()
         }

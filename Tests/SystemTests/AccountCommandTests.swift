@@ -73,6 +73,25 @@ extension SystemTests {
             #expect(wrong.status == 1 && wrong.errors.contains("cve_"))
         }
 
+        @Test("where a login cannot be kept, the code is not spent")
+        func noRoomForALogin() throws {
+            let login = #"{"token":"cvs_secret","account":\#(Self.account)}"#
+            let (home, api) = try self.start(["POST /api/v1/login": [.init(login)]])
+            // No file may grow, as on a disk that is full; what is said goes through a pipe.
+            let script = "set -o pipefail; (trap '' XFSZ; ulimit -f 0; exec \"$@\") 2>&1 | cat"
+            let words =
+                [
+                    "-c", script, "login", "env", "CULVERT_HOME=\(home.path)", Programs.culvert,
+                    "login", "api.example.test", "--token", "cve_x",
+                ] + api.options
+            let failed = try Finished("/bin/bash", words, in: home.directory)
+            #expect(failed.status == 1, "\(failed.output)")
+            #expect(failed.output.contains("cannot be written"), "\(failed.output)")
+            #expect(failed.output.contains("is still good"), "\(failed.output)")
+            #expect(api.asked.isEmpty)
+            #expect(try home.files() == [])
+        }
+
         @Test("a tunnel is made, listed, shown, routed and deleted, with its credentials")
         func tunnels() throws {
             let hostname =

@@ -103,30 +103,24 @@ extension SystemTests {
             #expect(Date().timeIntervalSince(revoked) < 3)
         }
 
-        @Test(
-            "another account's hostname, a wildcard over it, and the edge's own are not to be had"
-        )
-        func takeover() throws {
+        @Test("an invitation of somebody who is there is another login, and changes nothing")
+        func anotherInvitation() throws {
             let deployment = try Deployment()
-            let ann = try Person("ann", at: deployment, ["--suffix", "shared.example.test"])
-            let bob = try Person("bob", at: deployment, ["--suffix", "shared.example.test"])
-            let root = try Person("root", at: deployment, ["--admin"])
-            for person in [ann, bob, root] { try person.ok(["tunnel", "create", "web"]) }
-            try ann.ok(["tunnel", "route", "dns", "web", "a.shared.example.test"])
-            for (person, host) in [
-                (bob, "a.shared.example.test"), (bob, "*.shared.example.test"),
-                (bob, "elsewhere.test"), (root, "a.shared.example.test"),
-                (root, "edge.example.test"), (root, "connect.example.test"),
-                (root, Deployment.host),
-            ] {
-                let refused = try person.run(["tunnel", "route", "dns", "web", host])
-                #expect(refused.status == 1, "\(host)")
-                #expect(refused.errors.contains(host), "\(refused.errors)")
-            }
-            // Another's tunnel is as if it were not there.
-            let hidden = try bob.run(["tunnel", "info", "ann/web"])
-            #expect(hidden.status == 4, "\(hidden.errors)")
-            try root.ok(["tunnel", "info", "ann/web"])
+            let bob = try Person("bob", at: deployment)
+            let words = [
+                "edge", "invite", "bob", "--config", deployment.directory.file("edge.yml"),
+            ]
+            let refused = try Finished(
+                Programs.culvert,
+                words + ["--admin"],
+                in: deployment.directory
+            )
+            #expect(refused.status == 1, "\(refused.errors)")
+            #expect(refused.errors.contains("culvert account change bob"), "\(refused.errors)")
+            #expect(try bob.ok(["account"]).contains("member"))
+            let again = try Finished(Programs.culvert, words, in: deployment.directory)
+            #expect(again.status == 0 && again.errors.contains("another way into it"))
+            #expect(again.output.contains("#cve_"))
         }
 
         @Test("a member has as many tunnels as it may")
@@ -263,6 +257,9 @@ extension SystemTests {
             #expect(made.status == 0, "\(made.errors)")
             let again = try Finished(Programs.culvert, words, in: deployment.directory)
             #expect(again.status == 1 && again.errors.contains("exists already"))
+            let restore = ["edge", "restore", copy, "--config", configuration]
+            let early = try Finished(Programs.culvert, restore, in: deployment.directory)
+            #expect(early.status == 1 && early.errors.contains("is in use"), "\(early.errors)")
             try ann.ok(["tunnel", "create", "later"])
             deployment.edge.killNow()
             _ = try deployment.edge.exit()
@@ -286,13 +283,18 @@ extension SystemTests {
             )
             #expect(refused.status == 1)
             #expect(refused.errors.contains("edge.db") && refused.errors.contains("backup"))
-            for suffix in ["", "-wal", "-shm"] {
-                try? FileManager.default.removeItem(atPath: store + suffix)
-            }
-            try FileManager.default.copyItem(atPath: copy, toPath: store)
+            let restored = try Finished(Programs.culvert, restore, in: deployment.directory)
+            #expect(restored.status == 0 && restored.errors.contains("tunnels: 1"))
+            #expect(restored.errors.contains("edge.db.before-"), "\(restored.errors)")
             try deployment.restartEdge()
             let list = try ann.ok(["tunnel", "list"])
             #expect(list.contains("kept") && !list.contains("later"))
+            // An edge that stops in order leaves one file.
+            deployment.edge.signal(SIGTERM)
+            #expect(try deployment.edge.exit() == 0)
+            for suffix in ["-wal", "-shm"] {
+                #expect(!FileManager.default.fileExists(atPath: store + suffix))
+            }
         }
 
         @Test("culvert http needs a login and nothing else; its tunnel is made and kept")

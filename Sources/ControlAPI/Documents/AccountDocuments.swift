@@ -8,6 +8,8 @@ package struct AccountDocument: Codable, Sendable, Equatable {
     package var role: String
     /// How many tunnels it may have; absent for no limit.
     package var maximumTunnels: Int?
+    /// How many hostnames they may have together; absent for no limit.
+    package var maximumHostnames: Int?
     /// It may have hostnames below these, and these themselves; absent for no limit.
     package var suffixes: [String]?
     package var createdAt: Date
@@ -17,6 +19,7 @@ package struct AccountDocument: Codable, Sendable, Equatable {
         name: String,
         role: String,
         maximumTunnels: Int?,
+        maximumHostnames: Int? = nil,
         suffixes: [String]?,
         createdAt: Date
     ) {
@@ -24,6 +27,7 @@ package struct AccountDocument: Codable, Sendable, Equatable {
         self.name = name
         self.role = role
         self.maximumTunnels = maximumTunnels
+        self.maximumHostnames = maximumHostnames
         self.suffixes = suffixes
         self.createdAt = createdAt
     }
@@ -37,6 +41,8 @@ package struct NewAccountDocument: Codable, Sendable, Equatable {
     package var role: String?
     /// 10 when absent.
     package var maximumTunnels: Int?
+    /// 100 when absent.
+    package var maximumHostnames: Int?
     /// When absent: the edge's domain.
     package var suffixes: [String]?
 
@@ -44,11 +50,13 @@ package struct NewAccountDocument: Codable, Sendable, Equatable {
         name: String,
         role: String? = nil,
         maximumTunnels: Int? = nil,
+        maximumHostnames: Int? = nil,
         suffixes: [String]? = nil
     ) {
         self.name = name
         self.role = role
         self.maximumTunnels = maximumTunnels
+        self.maximumHostnames = maximumHostnames
         self.suffixes = suffixes
     }
 }
@@ -57,11 +65,23 @@ package struct NewAccountDocument: Codable, Sendable, Equatable {
 package struct AccountChangeDocument: Codable, Sendable, Equatable {
     package var role: String?
     package var maximumTunnels: Int?
+    package var maximumHostnames: Int?
     package var suffixes: [String]?
+    /// Whether it loses the hostnames that are outside of its suffixes then; if there are some, it is refused
+    /// otherwise.
+    package var releaseHostnames: Bool?
 
-    package init(role: String? = nil, maximumTunnels: Int? = nil, suffixes: [String]? = nil) {
+    package init(
+        role: String? = nil,
+        maximumTunnels: Int? = nil,
+        maximumHostnames: Int? = nil,
+        suffixes: [String]? = nil,
+        releaseHostnames: Bool? = nil
+    ) {
+        self.releaseHostnames = releaseHostnames
         self.role = role
         self.maximumTunnels = maximumTunnels
+        self.maximumHostnames = maximumHostnames
         self.suffixes = suffixes
     }
 }
@@ -88,10 +108,11 @@ package struct AuditDocument: Codable, Sendable, Equatable {
     /// Its number; entries before it are asked for with `before`.
     package var revision: Int64
     package var at: Date
-    /// The account's name, its id when it is gone, or `operator` for a shell on the edge's machine.
+    /// The account's name at the time, or `operator` for a shell on the edge's machine.
     package var actor: String
     /// Such as `tunnel.create`.
     package var action: String
+    /// What it was done to; of a tunnel, `ACCOUNT/NAME`.
     package var subject: String
     package var details: [String: String]
 

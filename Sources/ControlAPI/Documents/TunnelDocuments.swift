@@ -159,12 +159,25 @@ package struct HostnameDocument: Codable, Sendable, Equatable {
     /// How its requests are shared out among connectors: `least-requests` (to the one with the fewest
     /// under way), `round-robin` or `sticky` (by cookie); absent from an edge that knows the first only.
     package var balance: String?
+    /// True when the edge's configuration file gives it away: it leads to a tunnel there, and not to this one.
+    package var isDeclared: Bool?
+    /// False when no certificate of the edge is for it: visitors will be shown an error instead. Absent otherwise.
+    package var hasCertificate: Bool?
 
-    package init(hostname: String, tunnel: String, url: String?, balance: String? = nil) {
+    package init(
+        hostname: String,
+        tunnel: String,
+        url: String?,
+        balance: String? = nil,
+        isDeclared: Bool? = nil,
+        hasCertificate: Bool? = nil
+    ) {
         self.hostname = hostname
         self.tunnel = tunnel
         self.url = url
         self.balance = balance
+        self.isDeclared = isDeclared
+        self.hasCertificate = hasCertificate
     }
 }
 

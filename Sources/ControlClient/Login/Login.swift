@@ -122,6 +122,21 @@ extension Login {
         }
     }
 
+    /// Makes sure that a login can be kept in a directory: makes it, and writes a file as large as one may be.
+    ///
+    /// - Throws: why none can be kept.
+    package static func rehearse(in directory: ConfigurationDirectory) throws(LoginFileError) {
+        let file = Self.file(in: directory) + ".rehearsal"
+        do {
+            try directory.create()
+            let data = Data(repeating: 0x20, count: Self.maximumFileBytes)
+            try PrivateFile.write(data, to: file, replacing: true)
+            try PrivateFile.remove(file)
+        } catch {
+            throw LoginFileError(description: "\(error)")
+        }
+    }
+
     /// Forgets the login that a directory has.
     ///
     /// - Throws: why the file is still there.

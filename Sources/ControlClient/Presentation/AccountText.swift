@@ -68,6 +68,8 @@ package enum AccountText {
 
     private static func suffixes(_ account: AccountDocument) -> String {
         guard let suffixes = account.suffixes else { return "any" }
-        return suffixes.isEmpty ? "none" : suffixes.map { "*.\($0)" }.joined(separator: ", ")
+        guard !suffixes.isEmpty else { return "none" }
+        let names = suffixes.map { "*.\($0)" }.joined(separator: ", ")
+        return account.maximumHostnames.map { "up to \($0) of \(names)" } ?? names
     }
 }

@@ -43,14 +43,54 @@ package enum TunnelText {
         return [list.text, connectors, Self.keys(tunnel.keys, time)].joined(separator: "\n\n")
     }
 
-    /// The hostnames, with how their requests are shared out where that is not by the fewest under way.
+    /// A line for each hostname; of one that does not lead to the tunnel, why.
+    package static func routes(_ tunnel: TunnelDocument) -> String {
+        Self.hostnames(tunnel) { Self.obstacles($0) }.joined(separator: "\n")
+    }
+
+    /// The hostnames, with what there is to say of them: how their requests are shared out, where that is not by
+    /// the fewest under way, and what keeps visitors from the tunnel.
     private static func hostnames(_ tunnel: TunnelDocument) -> [String] {
+        Self.hostnames(tunnel) { route in
+            let balance = route.balance.flatMap { $0 == "least-requests" ? nil : $0 }
+            return [balance].compactMap(\.self) + Self.obstacles(route)
+        }
+    }
+
+    private static func hostnames(
+        _ tunnel: TunnelDocument,
+        remarks: (HostnameDocument) -> [String]
+    ) -> [String] {
         let routes = tunnel.routes ?? []
         return tunnel.hostnames.map { hostname in
-            let balance = routes.first { $0.hostname == hostname }?.balance
-            guard let balance, balance != "least-requests" else { return hostname }
-            return "\(hostname) (\(balance))"
+            let remarks = routes.first { $0.hostname == hostname }.map(remarks) ?? []
+            return remarks.isEmpty
+                ? hostname : "\(hostname) (\(remarks.joined(separator: ", ")))"
         }
+    }
+
+    private static func obstacles(_ route: HostnameDocument) -> [String] {
+        (route.isDeclared == true ? ["declared in edge.yml: leads to the tunnel there"] : [])
+            + (route.hasCertificate == false ? ["no certificate"] : [])
+    }
+
+    /// What visitors of a hostname will see for which the edge has no certificate, and what to do; nil when it has
+    /// one.
+    package static func certificateProblem(
+        _ route: HostnameDocument,
+        _ edge: EdgeDocument
+    ) -> String? {
+        guard route.hasCertificate == false else { return nil }
+        let name = route.hostname
+        let parent =
+            name.hasPrefix("*.")
+            ? String(name.dropFirst(2))
+            : name.split(separator: ".").dropFirst().joined(separator: ".")
+        let other = edge.domain.map { ", or take a name right below \($0)" } ?? ""
+        return
+            "No certificate of the edge is for \(name): browsers will show an error instead of it. Have one for "
+            + "\(name == "*.\(parent)" ? name : "\(name) or *.\(parent)") added to `tls` in the edge's edge.yml (a wildcard is for one label "
+            + "only)\(other)."
     }
 
     private static func connectors(

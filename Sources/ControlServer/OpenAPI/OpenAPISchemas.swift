@@ -28,17 +28,23 @@ enum OpenAPISchemas {
         "Account": object(
             [
                 "id": text, "name": name, "role": role, "maximum_tunnels": count,
-                "suffixes": texts, "created_at": time,
+                "maximum_hostnames": count, "suffixes": texts, "created_at": time,
             ],
-            optional: ["maximum_tunnels", "suffixes"]
+            optional: ["maximum_tunnels", "maximum_hostnames", "suffixes"]
         ),
         "AccountList": list("Account"),
         "NewAccount": body(
             ["name": name],
-            optional: ["role": role, "maximum_tunnels": count, "suffixes": texts]
+            optional: [
+                "role": role, "maximum_tunnels": count, "maximum_hostnames": count,
+                "suffixes": texts,
+            ]
         ),
         "AccountChange": body(
-            optional: ["role": role, "maximum_tunnels": count, "suffixes": texts]
+            optional: [
+                "role": role, "maximum_tunnels": count, "maximum_hostnames": count,
+                "suffixes": texts, "release_hostnames": ["type": "boolean"],
+            ]
         ),
         "Invitation": object([
             "account": ref("Account"), "code": text, "url": text, "expires_at": time,
@@ -75,8 +81,11 @@ enum OpenAPISchemas {
             optional: ["hostnames": texts, "expires_at": time]
         ),
         "Hostname": object(
-            ["hostname": text, "tunnel": text, "url": text, "balance": balance],
-            optional: ["url", "balance"]
+            [
+                "hostname": text, "tunnel": text, "url": text, "balance": balance,
+                "is_declared": ["type": "boolean"], "has_certificate": ["type": "boolean"],
+            ],
+            optional: ["url", "balance", "is_declared", "has_certificate"]
         ),
         "HostnameChange": body(optional: ["balance": balance]),
         "Configuration": object([

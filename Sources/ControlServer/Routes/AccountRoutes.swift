@@ -95,7 +95,9 @@ struct AccountRoutes {
                 account.id,
                 role: role,
                 maximumTunnels: document.maximumTunnels,
+                maximumHostnames: document.maximumHostnames,
                 suffixes: suffixes,
+                releasesHostnames: document.releaseHostnames ?? false,
                 request,
                 registry
             )
@@ -117,7 +119,7 @@ struct AccountRoutes {
                 limit: limit
             )
         } catch {
-            throw APIProblem(error)
+            throw self.desk.troubles.problem(error, at: self.desk.now())
         }
         let registry = await self.desk.registry
         return try Response(
@@ -145,6 +147,7 @@ extension AccountDocument {
             name: account.name,
             role: account.role.rawValue,
             maximumTunnels: isAdmin ? nil : account.maximumTunnels,
+            maximumHostnames: isAdmin ? nil : account.maximumHostnames,
             suffixes: isAdmin ? nil : account.suffixes.map(\.name),
             createdAt: account.createdAt
         )
@@ -156,7 +159,7 @@ extension AuditDocument {
         let actor =
             switch entry.actor {
             case .operator: "operator"
-            case .account(let id): registry.account(id)?.name ?? "\(id)"
+            case .account(let id): entry.actorName ?? registry.account(id)?.name ?? "\(id)"
             }
         self.init(
             revision: revision.number,

@@ -145,7 +145,11 @@ extension ControlDesk {
     func login(as account: AccountID, label: String) async throws(APIProblem) -> LoginDocument {
         let token = TokenText(new: .session)
         let kept = AccessToken(token, of: account, label: label, now: self.now())
-        let request = ControlPolicy.Request(.account(account), at: self.now())
+        let request = ControlPolicy.Request(
+            .account(account),
+            named: await self.registry.account(account)?.name,
+            at: self.now()
+        )
         let policy = self.policy
         do {
             try await self.change { registry throws(ControlError) in

@@ -73,11 +73,14 @@ struct TunnelPartRoutes {
         let kept = registry.hostname(pattern)
         let isNew = kept?.tunnel != tunnel.id
         if isNew {
+            let presence = self.desk.presence
             try await self.desk.change(identity) { request, registry throws(ControlError) in
+                // As late as can be; of what comes after it the claim is the stronger.
                 try policy.claim(
                     pattern,
                     for: tunnel.id,
                     balance: balance ?? .leastRequests,
+                    holder: pattern.exactHost.flatMap { presence.holder(of: $0) },
                     request,
                     registry
                 )
@@ -138,14 +141,22 @@ extension ConfigurationDocument {
 
 extension HostnameDocument {
     init(_ pattern: HostPattern, of tunnel: Tunnel, balance: Balance, _ settings: ControlSettings) {
-        var url: String?
-        if case .exact(let host) = pattern.kind { url = settings.url(of: host.name) }
         self.init(
             hostname: pattern.description,
             tunnel: tunnel.name,
-            url: url,
-            balance: balance.rawValue
+            url: pattern.exactHost.map { settings.url(of: $0.name) },
+            balance: balance.rawValue,
+            isDeclared: settings.declared().contains(pattern) ? true : nil,
+            hasCertificate: settings.isCertified(pattern) ? nil : false
         )
+    }
+}
+
+extension HostPattern {
+    /// The host, if it is one; nil for a wildcard.
+    fileprivate var exactHost: NormalizedHost? {
+        guard case .exact(let host) = self.kind else { return nil }
+        return host
     }
 }
 

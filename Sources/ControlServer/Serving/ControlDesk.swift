@@ -11,6 +11,7 @@ struct ControlDesk: Sendable {
     let presence: any TunnelPresence
     let devices = DeviceDesk()
     let uses = SessionUses()
+    let troubles: StoreTroubles
     let now: @Sendable () -> Date
     let logger: Logger
 
@@ -39,7 +40,12 @@ struct ControlDesk: Sendable {
             @escaping @Sendable (ControlPolicy.Request, Registry) throws(ControlError) ->
             StoreTransaction
     ) async throws(APIProblem) {
-        let request = ControlPolicy.Request(.account(identity.account.id), at: self.now())
+        let account = identity.account
+        let request = ControlPolicy.Request(
+            .account(account.id),
+            named: account.name,
+            at: self.now()
+        )
         try await self.change { registry throws(ControlError) in try decide(request, registry) }
     }
 
@@ -54,7 +60,7 @@ struct ControlDesk: Sendable {
         } catch let error as ControlError {
             throw APIProblem(error)
         } catch let error as StoreError {
-            throw APIProblem(error)
+            throw self.troubles.problem(error, at: self.now())
         } catch {
             throw APIProblem(.unavailable, "the change was given up; try again")
         }
@@ -96,18 +102,8 @@ extension APIProblem {
             case .forbidden: .forbidden
             case .overQuota: .overQuota
             case .conflict: .conflict
+            case .inUse: .inUse
             }
         self.init(code, error.message)
-    }
-
-    init(_ error: StoreError) {
-        switch error {
-        case .taken: self.init(.exists, "\(error)")
-        case .conflict, .fenced: self.init(.conflict, "\(error)")
-        case .compacted, .busy, .full: self.init(.unavailable, "\(error)")
-        // The words name files of the edge's machine: they are in its log.
-        case .unavailable:
-            self.init(.unavailable, "the edge's store cannot be used; its log says why")
-        }
     }
 }

@@ -18,18 +18,21 @@ package final class ControlServer: Sendable {
     private let responder: any HTTPResponder<ControlContext>
     private let logger: Logger
 
-    /// `now` is the clock, and `presence` what the edge knows of its connectors.
+    /// `now` is the clock, and `presence` what the edge knows of its connectors; `storeFailed` is called when
+    /// the store has failed a request.
     package init(
         control: Control,
         settings: ControlSettings,
         presence: any TunnelPresence,
         now: @escaping @Sendable () -> Date = { Date() },
+        storeFailed: @escaping @Sendable () -> Void = {},
         logger: Logger
     ) {
         let desk = ControlDesk(
             control: control,
             settings: settings,
             presence: presence,
+            troubles: StoreTroubles(count: storeFailed, logger: logger),
             now: now,
             logger: logger
         )

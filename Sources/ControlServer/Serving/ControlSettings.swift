@@ -14,6 +14,8 @@ package struct ControlSettings: Sendable {
     package var declared: @Sendable () -> [HostPattern]
     /// The port of all public URLs; called when one is made.
     package var port: @Sendable () -> Int
+    /// Whether the edge has a certificate for a host, now.
+    package var isCertified: @Sendable (String) -> Bool
 
     package init(
         agent: String,
@@ -21,7 +23,8 @@ package struct ControlSettings: Sendable {
         control: NormalizedHost,
         domain: NormalizedHost?,
         declared: @escaping @Sendable () -> [HostPattern],
-        port: @escaping @Sendable () -> Int
+        port: @escaping @Sendable () -> Int,
+        isCertified: @escaping @Sendable (String) -> Bool = { _ in true }
     ) {
         self.agent = agent
         self.connect = connect
@@ -29,6 +32,7 @@ package struct ControlSettings: Sendable {
         self.domain = domain
         self.declared = declared
         self.port = port
+        self.isCertified = isCertified
     }
 
     /// Who may do what, as things are now.
@@ -38,6 +42,15 @@ package struct ControlSettings: Sendable {
             declared: self.declared(),
             shared: self.domain.map { [$0] } ?? []
         )
+    }
+
+    /// Whether visitors of a hostname get a certificate for it; of a wildcard, those of a name with one label more.
+    func isCertified(_ pattern: HostPattern) -> Bool {
+        switch pattern.kind {
+        case .any: true
+        case .exact(let host): self.isCertified(host.name)
+        case .suffix(let host): self.isCertified("name.\(host.name)")
+        }
     }
 
     /// Where visitors reach a host.

@@ -43,6 +43,7 @@ package struct Invitation: Sendable {
                 name: document.name,
                 role: role ?? .member,
                 maximumTunnels: document.maximumTunnels ?? 10,
+                maximumHostnames: document.maximumHostnames ?? 100,
                 suffixes: suffixes,
                 createdAt: now
             ),

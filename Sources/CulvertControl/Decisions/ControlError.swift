@@ -13,6 +13,8 @@ package struct ControlError: Error, Sendable, Equatable, CustomStringConvertible
         case overQuota = "over-quota"
         /// It has been changed since whoever asks looked.
         case conflict
+        /// Others serve it, or are served by it, now.
+        case inUse = "in-use"
     }
 
     package var code: Code

@@ -4,11 +4,17 @@ package import HTTPSemantics
 extension ControlPolicy {
     /// Gives a hostname, or a wildcard, to a tunnel.
     ///
-    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `unknown`.
+    /// A name that another account's connectors serve by having asked for it is theirs while they do. That is in no
+    /// store, so the store cannot hold this to it: of a login that comes between this and the commit, the claim is
+    /// the stronger, and the session ends. `holder` is who serves an exact name now, by having asked for it.
+    ///
+    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `inUse`, `overQuota`,
+    ///   `unknown`.
     package func claim(
         _ pattern: HostPattern,
         for id: TunnelID,
         balance: Balance = .leastRequests,
+        holder: LiveHolder? = nil,
         _ request: Request,
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
@@ -17,11 +23,20 @@ extension ControlPolicy {
             throw ControlError(.unknown, "the tunnel's account is gone")
         }
         try self.checkGranted(pattern, to: owner)
-        try self.checkFree(pattern, for: tunnel, registry)
+        try self.checkFree(pattern, for: tunnel, owner, registry)
+        try self.checkNotLive(pattern, holder, for: tunnel, registry)
+        let count = registry.hostnames(ofAccount: owner.id).count
+        guard owner.role == .admin || count < owner.maximumHostnames else {
+            throw ControlError(
+                .overQuota,
+                "\(owner.name) has \(count) hostnames, as many as it may; release one, or ask an admin "
+                    + "for more"
+            )
+        }
         var transaction = request.audit(
             "hostname.claim",
             pattern.description,
-            ["tunnel": tunnel.name, "balance": balance.rawValue]
+            ["tunnel": Self.title(of: tunnel, registry), "balance": balance.rawValue]
         )
         transaction.create(
             .hostname(
@@ -54,7 +69,7 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.change",
             pattern.description,
-            ["tunnel": tunnel.name, "balance": balance.rawValue]
+            ["tunnel": Self.title(of: tunnel, registry), "balance": balance.rawValue]
         )
         transaction.replace(.hostname(claim), at: registry.revision(of: .hostname(pattern)))
         return transaction
@@ -73,7 +88,7 @@ extension ControlPolicy {
         var transaction = request.audit(
             "hostname.release",
             pattern.description,
-            ["tunnel": tunnel.name]
+            ["tunnel": Self.title(of: tunnel, registry)]
         )
         transaction.delete(key, at: registry.revision(of: key))
         return transaction
@@ -112,10 +127,14 @@ extension ControlPolicy {
             )
         }
         guard owner.role != .admin else { return }
-        guard pattern.kind != .suffix(host) || !self.shared.contains(host) else {
+        // "Below the domain" is below it, and what looks like the edge's own is not for everybody.
+        let isEdges = self.reserved.contains {
+            (host == $0 || host.isBelow($0)) && !owner.isGrantedWithin($0)
+        }
+        guard !self.shared.contains(host), !isEdges else {
             throw ControlError(.forbidden, "only an admin's tunnel can have \(pattern)")
         }
-        guard owner.suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
+        guard owner.isGranted(pattern) else {
             let granted = owner.suffixes.map(\.name).joined(separator: ", ")
             throw ControlError(
                 .forbidden,
@@ -129,6 +148,7 @@ extension ControlPolicy {
     private func checkFree(
         _ pattern: HostPattern,
         for tunnel: Tunnel,
+        _ owner: Account,
         _ registry: Registry
     ) throws(ControlError) {
         if let claim = registry.hostname(pattern) {
@@ -149,6 +169,53 @@ extension ControlPolicy {
             throw ControlError(
                 .forbidden,
                 "\(pattern) would take requests from a hostname of another account"
+            )
+        }
+        try self.checkNotBeneathAnothers(pattern, owner, registry)
+    }
+
+    /// Names below a hostname are for the account that has it, for admins, and for accounts that were granted
+    /// them: a suffix at or below that hostname.
+    private func checkNotBeneathAnothers(
+        _ pattern: HostPattern,
+        _ owner: Account,
+        _ registry: Registry
+    ) throws(ControlError) {
+        guard owner.role != .admin else { return }
+        let host: NormalizedHost
+        switch pattern.kind {
+        case .exact(let name), .suffix(let name): host = name
+        case .any: return
+        }
+        for claim in registry.claims {
+            guard case .exact(let other) = claim.pattern.kind else { continue }
+            // `*.NAME` is below NAME, too.
+            guard host.isBelow(other) || pattern.kind == .suffix(other),
+                registry.tunnel(claim.tunnel)?.owner != owner.id,
+                !owner.isGrantedWithin(other)
+            else { continue }
+            throw ControlError(
+                .forbidden,
+                "\(pattern) is below \(other), a hostname of another account; an admin can grant it "
+                    + "(`culvert account change \(owner.name) --suffix`)"
+            )
+        }
+    }
+
+    private func checkNotLive(
+        _ pattern: HostPattern,
+        _ holder: LiveHolder?,
+        for tunnel: Tunnel,
+        _ registry: Registry
+    ) throws(ControlError) {
+        switch holder {
+        case nil: return
+        case .tunnel(let id) where registry.tunnel(id)?.owner == tunnel.owner: return
+        case .tunnel, .declared:
+            throw ControlError(
+                .inUse,
+                "\(pattern) is served by connectors of another account now (`culvert http`, for one): it "
+                    + "can be had when they have gone; choose another name, or try then"
             )
         }
     }

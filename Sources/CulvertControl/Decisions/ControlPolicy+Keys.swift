@@ -2,12 +2,15 @@ internal import HTTPSemantics
 
 // The keys of tunnels, and what their connectors are to run.
 extension ControlPolicy {
-    /// Keys that a tunnel may have.
+    /// Keys that a tunnel may have; expired ones do not count.
     package static let maximumKeys = 100
     /// The longest remote configuration, in bytes.
     package static let maximumConfigurationBytes = 256 << 10
 
     /// Adds a key to a tunnel.
+    ///
+    /// Expired keys are kept, so that their connectors are told that they have expired, until there is no room: then
+    /// the next key takes away all of them.
     ///
     /// - Throws: `unknown`, `exists`, `invalid`, `overQuota`.
     package func addKey(
@@ -22,7 +25,9 @@ extension ControlPolicy {
         guard registry.key(key.publicKey) == nil else {
             throw ControlError(.exists, "there is this key already; make a new one")
         }
-        guard registry.keys(of: tunnel.id).count < Self.maximumKeys else {
+        let keys = registry.keys(of: tunnel.id)
+        let expired = keys.filter { $0.expiresAt.map { $0 <= request.now } ?? false }
+        guard keys.count - expired.count < Self.maximumKeys else {
             throw ControlError(
                 .overQuota,
                 "\(tunnel.name) has \(Self.maximumKeys) keys, as many as it may; delete some"
@@ -37,10 +42,17 @@ extension ControlPolicy {
         }
         var transaction = request.audit(
             "key.create",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["key": key.publicKey.base64, "label": key.label]
         )
         transaction.create(.key(key))
+        if keys.count >= Self.maximumKeys {
+            for old in expired {
+                let key = StoreKey.key(old.publicKey)
+                transaction.delete(key, at: registry.revision(of: key))
+            }
+            transaction.audit.details["expired-keys-deleted"] = "\(expired.count)"
+        }
         transaction.expect(.tunnel(tunnel.id), at: registry.revision(of: .tunnel(tunnel.id)))
         return transaction
     }
@@ -60,7 +72,7 @@ extension ControlPolicy {
         }
         var transaction = request.audit(
             "key.delete",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["key": publicKey.base64, "label": key.label]
         )
         transaction.delete(.key(publicKey), at: registry.revision(of: .key(publicKey)))
@@ -97,7 +109,7 @@ extension ControlPolicy {
         )
         var transaction = request.audit(
             "configuration.change",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["version": "\(next.version)"]
         )
         let key = StoreKey.configuration(id)

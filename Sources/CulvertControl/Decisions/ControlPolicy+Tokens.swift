@@ -40,7 +40,7 @@ extension ControlPolicy {
                     + "another (`culvert edge invite` on the edge's machine makes one)"
             )
         }
-        let request = Request(.account(account.id), at: now)
+        let request = Request(.account(account.id), named: account.name, at: now)
         let session = session(account.id)
         var transaction = request.audit("session.create", account.name, ["label": session.label])
         transaction.delete(.token(kept.id), at: registry.revision(of: .token(kept.id)))
@@ -96,7 +96,7 @@ extension ControlPolicy {
             throw ControlError(.conflict, "that the session is in use is known")
         }
         token.usedAt = now
-        let request = Request(.account(account.id), at: now)
+        let request = Request(.account(account.id), named: account.name, at: now)
         var transaction = request.audit("session.use", account.name, ["label": token.label])
         transaction.replace(.token(token), at: registry.revision(of: .token(id)))
         return transaction

@@ -25,7 +25,7 @@ extension ControlPolicy {
         guard registry.key(key.publicKey) == nil else {
             throw ControlError(.exists, "another tunnel has this key; make a new one")
         }
-        var transaction = request.audit("tunnel.create", tunnel.name, ["owner": owner.name])
+        var transaction = request.audit("tunnel.create", Self.title(of: tunnel, registry))
         transaction.create(.tunnel(tunnel))
         transaction.create(.key(key))
         transaction.expect(.account(owner.id), at: registry.revision(of: .account(owner.id)))
@@ -43,11 +43,12 @@ extension ControlPolicy {
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
         let tunnel = try self.requireTunnel(id, request, registry)
-        var transaction = request.audit("tunnel.delete", tunnel.name)
+        var transaction = request.audit("tunnel.delete", Self.title(of: tunnel, registry))
         Self.delete(tunnel, in: &transaction, registry)
         // What is added to it meanwhile would be left behind.
-        transaction.fence(.key, at: registry.revision(of: .key))
-        transaction.fence(.hostname, at: registry.revision(of: .hostname))
+        for kind in [StoreKey.Kind.key, .hostname, .configuration] {
+            transaction.fence(kind, at: registry.revision(of: kind))
+        }
         return transaction
     }
 
@@ -64,7 +65,7 @@ extension ControlPolicy {
         let tunnel = try self.requireTunnel(id, request, registry)
         var transaction = request.audit(
             "tunnel.cleanup",
-            tunnel.name,
+            Self.title(of: tunnel, registry),
             ["connectors": "\(connectors)"]
         )
         transaction.expect(.tunnel(id), at: registry.revision(of: .tunnel(id)))

@@ -25,10 +25,13 @@ package struct ControlPolicy: Sendable {
     /// Who asks for something, and when.
     package struct Request: Sendable {
         package var actor: AuditEntry.Actor
+        /// The account's name, for the audit trail; nil for the operator.
+        package var name: String?
         package var now: Date
 
-        package init(_ actor: AuditEntry.Actor, at now: Date) {
+        package init(_ actor: AuditEntry.Actor, named name: String? = nil, at now: Date) {
             self.actor = actor
+            self.name = name
             self.now = now
         }
 
@@ -41,6 +44,7 @@ package struct ControlPolicy: Sendable {
                 audit: AuditEntry(
                     at: self.now,
                     actor: self.actor,
+                    actorName: self.name,
                     action: action,
                     subject: subject,
                     details: details
@@ -85,6 +89,11 @@ package struct ControlPolicy: Sendable {
             throw unknown
         }
         return tunnel
+    }
+
+    /// A tunnel as everybody's are told apart: two accounts may have one of the same name.
+    static func title(of tunnel: Tunnel, _ registry: Registry) -> String {
+        "\(registry.account(tunnel.owner)?.name ?? "\(tunnel.owner)")/\(tunnel.name)"
     }
 
     static func checkName(_ name: String) throws(ControlError) {

@@ -90,6 +90,11 @@ package struct Registry: Sendable {
         (self.hostnames[tunnel] ?? []).sorted { $0.description < $1.description }
     }
 
+    /// The hostnames of all tunnels of an account, in no order.
+    package func hostnames(ofAccount owner: AccountID) -> [HostPattern] {
+        (self.tunnels[owner] ?? [:]).values.flatMap { self.hostnames[$0] ?? [] }
+    }
+
     package func token(_ id: TokenID) -> AccessToken? {
         guard case .token(let token) = self.records[.token(id)]?.record else { return nil }
         return token

@@ -16,6 +16,8 @@ package struct Account: Sendable, Equatable {
     package var role: Role
     /// How many tunnels it may have; no limit for admins.
     package var maximumTunnels: Int
+    /// How many hostnames its tunnels may have together; no limit for admins.
+    package var maximumHostnames: Int
     /// It may have hostnames below these, and these themselves.
     package var suffixes: [NormalizedHost]
     package var createdAt: Date
@@ -25,6 +27,7 @@ package struct Account: Sendable, Equatable {
         name: String,
         role: Role,
         maximumTunnels: Int = 10,
+        maximumHostnames: Int = 100,
         suffixes: [NormalizedHost] = [],
         createdAt: Date
     ) {
@@ -32,8 +35,24 @@ package struct Account: Sendable, Equatable {
         self.name = name
         self.role = role
         self.maximumTunnels = maximumTunnels
+        self.maximumHostnames = maximumHostnames
         self.suffixes = suffixes
         self.createdAt = createdAt
+    }
+
+    /// Whether a hostname is within its suffixes; an admin's always is.
+    func isGranted(_ pattern: HostPattern) -> Bool {
+        guard self.role != .admin else { return true }
+        switch pattern.kind {
+        case .any: return false
+        case .exact(let host), .suffix(let host):
+            return self.suffixes.contains { host == $0 || host.isBelow($0) }
+        }
+    }
+
+    /// Whether it was granted names at or below a host by name, and not with all the names around it.
+    func isGrantedWithin(_ host: NormalizedHost) -> Bool {
+        self.suffixes.contains { $0 == host || $0.isBelow(host) }
     }
 
     /// Whether a name is one that accounts and tunnels may have.

@@ -84,3 +84,10 @@ package struct RemoteConfiguration: Sendable, Equatable {
         self.changedAt = changedAt
     }
 }
+
+/// Whose connectors serve a hostname that they asked for at login; it belongs to the tunnel while they do.
+package enum LiveHolder: Sendable, Equatable {
+    case tunnel(TunnelID)
+    /// A tunnel of the configuration file.
+    case declared
+}

@@ -13,6 +13,7 @@ enum SQLiteRows {
             values += [
                 account.name, account.role.rawValue, account.maximumTunnels,
                 Self.joined(account.suffixes), Self.milliseconds(account.createdAt),
+                account.maximumHostnames,
             ]
         case .tunnel(let tunnel):
             values += [
@@ -63,10 +64,10 @@ enum SQLiteRows {
             case .account(let id): id.description
             }
         try db.execute(
-            sql: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)",
+            sql: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)",
             arguments: [
                 revision.number, Self.milliseconds(entry.at), actor, entry.action, entry.subject,
-                details,
+                details, entry.actorName,
             ]
         )
     }
@@ -122,6 +123,7 @@ enum SQLiteRows {
                 at: Self.date(row[1]),
                 actor: actor == "operator"
                     ? .`operator` : .account(AccountID(try Self.uuid(actor, "audit"))),
+                actorName: row[6],
                 action: row[3],
                 subject: row[4],
                 details: try JSONDecoder().decode([String: String].self, from: Data(details.utf8))
@@ -140,6 +142,7 @@ enum SQLiteRows {
                     name: row[2],
                     role: role,
                     maximumTunnels: row[4],
+                    maximumHostnames: row[7],
                     suffixes: try Self.split(row[5]).map { try NormalizedHost($0) },
                     createdAt: Self.date(row[6])
                 )

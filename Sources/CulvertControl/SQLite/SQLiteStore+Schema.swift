@@ -111,6 +111,21 @@ extension SQLiteStore {
                     """
             )
         }
+        migrator.registerMigration("4-hostname-quota") { db in
+            try db.execute(
+                sql: "ALTER TABLE account ADD COLUMN maximum_hostnames INTEGER NOT NULL DEFAULT 100"
+            )
+        }
+        migrator.registerMigration("5-audit-names") { db in
+            // Of entries from before the name is that of the account, if it is still there.
+            try db.execute(
+                sql: """
+                    ALTER TABLE audit ADD COLUMN actor_name TEXT;
+                    UPDATE audit SET
+                        actor_name = (SELECT name FROM account WHERE account.key = audit.actor);
+                    """
+            )
+        }
         return migrator
     }()
 

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDB
+internal import Glibc
 internal import Synchronization
 
 /// A ``ControlStore`` in one SQLite file, in WAL mode (beside it are `FILE-wal` and `FILE-shm`). Several
@@ -8,7 +9,7 @@ package final class SQLiteStore: ControlStore {
     /// "CVLT", in the file's header.
     static let applicationID: Int32 = 0x4356_4C54
     /// How long a commit waits for another process's.
-    private static let busySeconds: TimeInterval = 5
+    static let busySeconds: TimeInterval = 5
 
     let database: DatabasePool
     /// What the file was when it was opened.
@@ -42,59 +43,16 @@ package final class SQLiteStore: ControlStore {
     }
 
     /// The directory's permissions are its owner's affair; the file's are ours.
-    private static func makePrivate(_ file: String) throws {
+    static func makePrivate(_ file: String) throws {
         let descriptor = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw StoreError.unavailable("\(file): \(String(cString: strerror(errno)))")
+            let code = errno
+            throw StoreError.unavailable(
+                (code == EACCES ? StoreFileAccess.objection(to: file) : nil)
+                    ?? "\(file): \(String(cString: strerror(code)))"
+            )
         }
-        close(descriptor)
-    }
-
-    /// Looks at a file without writing to it.
-    private static func check(_ file: String) throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(Self.busySeconds)
-        let database = try DatabaseQueue(path: file, configuration: configuration)
-        defer { try? database.close() }
-        try database.read { db in
-            guard try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0 > 0 else {
-                return
-            }
-            let id = try Int32.fetchOne(db, sql: "PRAGMA application_id")
-            guard id == Self.applicationID else {
-                throw StoreError.unavailable("\(file): is another program's database")
-            }
-            guard try !Self.migrator.hasBeenSuperseded(db) else {
-                throw StoreError.unavailable(
-                    "\(file): was written by a later version of culvert; use that one, or a backup of "
-                        + "before"
-                )
-            }
-            let words = try String.fetchAll(db, sql: "PRAGMA quick_check(1)")
-            guard words == ["ok"] else {
-                throw StoreError.unavailable(Self.damaged(file, words.joined(separator: "; ")))
-            }
-        }
-    }
-
-    private static func damaged(_ file: String, _ words: String) -> String {
-        "\(file): is damaged (\(words)). Move it away and put a backup in its place (`culvert edge "
-            + "backup` makes them)"
-    }
-
-    /// What SQLite's error means to the caller.
-    static func failure(_ error: any Error, _ file: String) -> StoreError {
-        if let error = error as? StoreError { return error }
-        guard let error = error as? DatabaseError else { return .unavailable("\(file): \(error)") }
-        switch error.resultCode {
-        case .SQLITE_FULL: return .full
-        case .SQLITE_BUSY, .SQLITE_LOCKED: return .busy
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return .unavailable(Self.damaged(file, error.message ?? "\(error.resultCode)"))
-        default:
-            return .unavailable("\(file): \(error.message ?? "\(error.resultCode)")")
-        }
+        Glibc.close(descriptor)
     }
 
     // MARK: ControlStore
@@ -162,6 +120,26 @@ package final class SQLiteStore: ControlStore {
         }
     }
 
+    /// The last process that closes it leaves all in the file itself, with nothing beside it.
+    package func close() async throws(StoreError) {
+        do {
+            // Of several processes, one that goes leaves nothing behind that only it knew of.
+            try? await self.database.writeWithoutTransaction { db in
+                _ = try db.checkpoint(.truncate)
+            }
+            try self.database.close()
+            // Its last connection was one that only reads, and cannot take the log away.
+            guard access(self.file + "-wal", F_OK) == 0,
+                try FileIdentity(of: self.file) == self.identity
+            else { return }
+            let last = try DatabaseQueue(path: self.file)
+            _ = try await last.read { db in try Self.revision(db) }
+            try last.close()
+        } catch {
+            throw Self.failure(error, self.file)
+        }
+    }
+
     func reading<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(StoreError) -> Value {
@@ -178,7 +156,7 @@ package final class SQLiteStore: ControlStore {
 }
 
 /// Which file a path leads to.
-private struct FileIdentity: Equatable {
+struct FileIdentity: Equatable {
     private let device: UInt64
     private let number: UInt64
 

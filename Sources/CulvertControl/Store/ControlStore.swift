@@ -40,4 +40,9 @@ package protocol ControlStore: Sendable {
     ///
     /// - Throws: `StoreError`; the file is not there then. One that exists is never written over.
     func backUp(to path: String) async throws(StoreError)
+
+    /// Leaves everything in order for the next who opens it. Whatever is asked afterwards fails.
+    ///
+    /// - Throws: `StoreError`; everything that was committed is there all the same.
+    func close() async throws(StoreError)
 }

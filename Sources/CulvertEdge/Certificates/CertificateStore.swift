@@ -102,6 +102,14 @@ package final class CertificateStore: Sendable {
         return ofConnection == self.index(for: host, in: table)
     }
 
+    /// Whether a client that asks for `host` gets a certificate that is for it, and not the default for want of one.
+    package func covers(_ host: String) -> Bool {
+        guard let name = CertificateNames.normalise(host) else { return false }
+        let table = self.table.withLock { $0 }
+        return table.exactIndex[name] != nil || self.issued?.accepts(name) == true
+            || table.wildcardIndex(name) != nil
+    }
+
     /// The files to serve `host` from, for those that load PEM themselves; nil when its certificate
     /// is not from files.
     package func files(for host: String) -> CertificateFiles? { self.certificate(for: host).files }

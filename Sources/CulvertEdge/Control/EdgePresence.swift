@@ -33,6 +33,14 @@ struct EdgePresence: TunnelPresence {
         }
     }
 
+    func holder(of host: NormalizedHost) -> LiveHolder? {
+        switch self.directory.holder(of: host) {
+        case nil: nil
+        case .declared: .declared
+        case .stored(let tunnel): .tunnel(tunnel)
+        }
+    }
+
     func events(of tunnel: TunnelID) -> AsyncStream<EventDocument?>? {
         self.events.watch(.stored(tunnel))
     }

@@ -27,6 +27,8 @@ final class EdgeTunnels: Sendable {
     let control: Control?
     /// What the directory is merged of; held while it is.
     private let sources: Mutex<Sources>
+    /// Set before the store is closed: whoever follows it then has lost nothing.
+    private let isClosed = Atomic<Bool>(false)
     private let logger: Logger
 
     private struct Sources {
@@ -96,9 +98,20 @@ final class EdgeTunnels: Sendable {
             } catch is CancellationError {
                 return
             } catch {
+                guard !self.isClosed.load(ordering: .relaxed) else { return }
                 self.logger.error("The store cannot be followed, trying again: \(error)")
                 try? await Task.sleep(for: Self.retryInterval)
             }
+        }
+    }
+
+    /// Closes the store, at the end: its file alone is whole then.
+    func close() async {
+        self.isClosed.store(true, ordering: .relaxed)
+        do {
+            try await self.control?.close()
+        } catch {
+            self.logger.warning("The store could not be closed: \(error)")
         }
     }
 

@@ -66,15 +66,16 @@ extension ServedTunnel {
         self.configuration = ManagedConfiguration(version: UInt64(kept.version), text: kept.text)
     }
 
-    /// What is served: everything declared, and of the store what that leaves. A stored hostname
-    /// that a declared one covers is not served, nor a key that a declared tunnel has.
+    /// What is served: everything declared, and of the store what that leaves. A stored hostname that is
+    /// declared, too, is not served, nor a key that a declared tunnel has. To stored names that are longer a
+    /// declared wildcard yields like any other.
     ///
     /// - Returns: the tunnels, and the stored hostnames that are not served.
     static func merge(
         _ declared: [DeclaredTunnel],
         _ registry: Registry
     ) -> (tunnels: [ServedTunnel], shadowed: [HostPattern]) {
-        let patterns = declared.flatMap(\.hostnames).map(\.pattern)
+        let patterns = Set(declared.flatMap(\.hostnames).map(\.pattern))
         let keys = Set(declared.map(\.publicKey))
         var tunnels = declared.map { Self($0) }
         var shadowed: [HostPattern] = []
@@ -83,7 +84,7 @@ extension ServedTunnel {
                 var served = Self(tunnel, of: owner, registry)
                 if !patterns.isEmpty {
                     served.hostnames.removeAll { hostname in
-                        let isShadowed = patterns.contains { $0.covers(hostname.pattern) }
+                        let isShadowed = patterns.contains(hostname.pattern)
                         if isShadowed { shadowed.append(hostname.pattern) }
                         return isShadowed
                     }

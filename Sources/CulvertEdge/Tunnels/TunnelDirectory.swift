@@ -108,6 +108,11 @@ package final class TunnelDirectory: Sendable {
         }
     }
 
+    /// The tunnel whose connectors asked for `host` and serve it; nil when none do.
+    func holder(of host: NormalizedHost) -> ServedTunnel.Identity? {
+        self.contents.withLock { $0.claims[host.name]?.route.tunnel }
+    }
+
     // MARK: Logins
 
     /// A login that was found good.

@@ -37,6 +37,7 @@ package final class EdgeMetrics: Sendable {
     private let requests: RequestMetrics
     /// To be told of logins, sessions and links.
     package let sessions: SessionMetrics
+    private let storeFailures: Counter
 
     /// - Parameters:
     ///   - version: Of this program, for `culvert_build_info`.
@@ -45,6 +46,10 @@ package final class EdgeMetrics: Sendable {
         self.registry = registry
         self.requests = RequestMetrics(registry, prefix: "culvert_edge")
         self.sessions = SessionMetrics(registry, prefix: "culvert_edge")
+        self.storeFailures = registry.counter(
+            "culvert_edge_store_failures_total",
+            help: "Requests of the API that the store failed; the log says why."
+        )
         registry.gauge(
             "culvert_build_info",
             help: "1, with the version of this program.",
@@ -52,6 +57,9 @@ package final class EdgeMetrics: Sendable {
         ).set(1)
         ProcessMetrics.register(in: registry)
     }
+
+    /// The store has failed a request of the API.
+    package func storeFailed() { self.storeFailures.increment() }
 
     /// Counts an exchange with a visitor at its end: see `RequestMetrics`.
     package func requestEnded(

@@ -62,6 +62,9 @@ struct AccountCommand: AsyncParsableCommand {
         @Option(help: "How many tunnels it may have; 10 when not given.")
         var tunnels: Int?
 
+        @Option(help: "How many hostnames they may have together; 100 when not given.")
+        var hostnames: Int?
+
         @Option(
             name: .customLong("suffix"),
             help:
@@ -76,6 +79,7 @@ struct AccountCommand: AsyncParsableCommand {
                 name: self.name,
                 role: self.admin ? "admin" : nil,
                 maximumTunnels: self.tunnels,
+                maximumHostnames: self.hostnames,
                 suffixes: self.suffixes.isEmpty ? nil : self.suffixes
             )
             let invitation = try await LoggedIn().withClient {
@@ -88,7 +92,11 @@ struct AccountCommand: AsyncParsableCommand {
     struct ChangeCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "change",
-            abstract: "Change what an account may do; for admins."
+            abstract: "Change what an account may do; for admins.",
+            discussion: """
+                Hostnames that the account has outside of what it may have then are listed, and nothing is \
+                changed; with --release-hostnames it loses them, and whoever serves them is out.
+                """
         )
 
         @Argument(help: "The account's name.")
@@ -103,11 +111,17 @@ struct AccountCommand: AsyncParsableCommand {
         @Option(help: "How many tunnels it may have.")
         var tunnels: Int?
 
+        @Option(help: "How many hostnames they may have together.")
+        var hostnames: Int?
+
         @Option(
             name: .customLong("suffix"),
             help: "It may have hostnames below these, and no others; may be given several times."
         )
         var suffixes: [String] = []
+
+        @Flag(help: "Take from it the hostnames that it has outside of these.")
+        var releaseHostnames = false
 
         @OptionGroup var output: OutputOption
 
@@ -115,10 +129,15 @@ struct AccountCommand: AsyncParsableCommand {
             guard !self.admin || !self.member else {
                 throw ValidationError("An account is --admin or --member, not both.")
             }
-            guard self.admin || self.member || self.tunnels != nil || !self.suffixes.isEmpty else {
+            let changesCounts = self.tunnels != nil || self.hostnames != nil
+            let changesRights = self.admin || self.member || !self.suffixes.isEmpty
+            guard changesCounts || changesRights else {
                 throw ValidationError(
-                    "Say what to change: --admin, --member, --tunnels or --suffix."
+                    "Say what to change: --admin, --member, --tunnels, --hostnames or --suffix."
                 )
+            }
+            guard !self.releaseHostnames || changesRights else {
+                throw ValidationError("--release-hostnames goes with --suffix or --member.")
             }
         }
 
@@ -126,7 +145,9 @@ struct AccountCommand: AsyncParsableCommand {
             let change = AccountChangeDocument(
                 role: self.admin ? "admin" : self.member ? "member" : nil,
                 maximumTunnels: self.tunnels,
-                suffixes: self.suffixes.isEmpty ? nil : self.suffixes
+                maximumHostnames: self.hostnames,
+                suffixes: self.suffixes.isEmpty ? nil : self.suffixes,
+                releaseHostnames: self.releaseHostnames ? true : nil
             )
             let account = try await LoggedIn().withClient {
                 try await $0.changeAccount(self.name, change)

@@ -15,7 +15,7 @@ struct EdgeCommand: AsyncParsableCommand {
         abstract: "Run an edge: the public side, which visitors and connectors connect to.",
         subcommands: [
             EdgeRunCommand.self, EdgeDevCommand.self, EdgeInviteCommand.self,
-            EdgeBackupCommand.self,
+            EdgeBackupCommand.self, EdgeRestoreCommand.self,
         ]
     )
 }

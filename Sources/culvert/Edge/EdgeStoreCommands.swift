@@ -22,13 +22,21 @@ struct EdgeStoreOption: ParsableArguments {
         }
     }
 
+    /// Where the store is.
+    ///
+    /// - Throws: `Failure` when there is to be none.
+    func file(_ configuration: EdgeConfiguration) throws -> String {
+        guard let file = configuration.store else {
+            throw Failure("\(self.config) says `store: off`: this edge keeps no accounts.")
+        }
+        return file
+    }
+
     /// The store, made when it is missing, beside an edge that may be running.
     ///
     /// - Throws: `Failure`.
     func store(_ configuration: EdgeConfiguration) throws -> SQLiteStore {
-        guard let file = configuration.store else {
-            throw Failure("\(self.config) says `store: off`: this edge keeps no accounts.")
-        }
+        let file = try self.file(configuration)
         do {
             return try SQLiteStore(file: file)
         } catch {
@@ -44,7 +52,8 @@ struct EdgeInviteCommand: AsyncParsableCommand {
         abstract: "Make an account, or another way into one, and print the link to send.",
         discussion: """
             Run it on the edge's machine, as the user the edge runs as; the edge may be running. The link and \
-            the code are good once, for a day. A member may have hostnames below its suffixes only; \
+            the code are good once, for a day. For an account that is there they are another way into it, and \
+            nothing of it is changed. A member may have hostnames below its suffixes only; \
             without --suffix, anything below the domain.
 
             Examples:
@@ -61,6 +70,9 @@ struct EdgeInviteCommand: AsyncParsableCommand {
 
     @Option(help: "How many tunnels a new account may have. Default: 10.")
     var tunnels: Int?
+
+    @Option(help: "How many hostnames they may have together. Default: 100.")
+    var hostnames: Int?
 
     @Option(
         name: .customLong("suffix"),
@@ -95,6 +107,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
             throw Failure("\(error)")
         }
         let document = try await self.invite(control, settings).document(settings)
+        try? await control.close()
         guard self.output.output == .text else { return try self.output.show(document) { _ in "" } }
         let until = LocalTime().minute(document.expiresAt)
         note(
@@ -110,12 +123,15 @@ struct EdgeInviteCommand: AsyncParsableCommand {
     {
         let policy = settings.policy
         let request = ControlPolicy.Request(.operator, at: Date())
+        let known = await control.registry.account(named: self.name)
+        if let known { try self.requirePlain(known) }
         do {
-            guard let account = await control.registry.account(named: self.name) else {
+            guard let account = known else {
                 let wanted = NewAccountDocument(
                     name: self.name,
                     role: self.admin ? "admin" : nil,
                     maximumTunnels: self.tunnels,
+                    maximumHostnames: self.hostnames,
                     suffixes: self.suffixes.isEmpty ? nil : self.suffixes
                 )
                 let invitation = try Invitation(wanted, settings, now: request.now)
@@ -129,9 +145,7 @@ struct EdgeInviteCommand: AsyncParsableCommand {
                 }
                 return invitation
             }
-            try await self.change(account, control, policy, request)
-            let current = await control.registry.account(account.id) ?? account
-            let invitation = Invitation(to: current, now: request.now)
+            let invitation = Invitation(to: account, now: request.now)
             try await control.change { registry throws(ControlError) in
                 try policy.invite(invitation.kept, request, registry)
             }
@@ -141,27 +155,22 @@ struct EdgeInviteCommand: AsyncParsableCommand {
         }
     }
 
-    /// What is said of an account that is there already is changed.
-    private func change(
-        _ account: Account,
-        _ control: Control,
-        _ policy: ControlPolicy,
-        _ request: ControlPolicy.Request
-    ) async throws {
-        guard self.admin || self.tunnels != nil || !self.suffixes.isEmpty else { return }
-        let suffixes = try self.suffixes.map { try NormalizedHost($0) }
-        let role: Account.Role? = self.admin ? .admin : nil
-        let tunnels = self.tunnels
-        try await control.change { registry throws(ControlError) in
-            try policy.changeAccount(
-                account.id,
-                role: role,
-                maximumTunnels: tunnels,
-                suffixes: suffixes.isEmpty ? nil : suffixes,
-                request,
-                registry
-            )
+    /// An invitation lets somebody in, and changes nothing of an account that is there.
+    ///
+    /// - Throws: `Failure` when more is asked for.
+    private func requirePlain(_ account: Account) throws {
+        let asksForRights =
+            self.admin || self.tunnels != nil || self.hostnames != nil || !self.suffixes.isEmpty
+        guard asksForRights else {
+            return note("\(account.name) is there already: this is another way into it.")
         }
+        throw Failure(
+            """
+            There is an account \(account.name) (\(account.role.rawValue)) already, and an invitation does not \
+            change it: an admin does, with `culvert account change \(account.name)`. Without options this makes \
+            another way into it.
+            """
+        )
     }
 }
 
@@ -171,8 +180,7 @@ struct EdgeBackupCommand: AsyncParsableCommand {
         commandName: "backup",
         abstract: "Copy the edge's store to a new file, while the edge runs.",
         discussion: """
-            The copy is whole and of one moment. To go back to it, stop the edge, put the copy in the \
-            store's place (remove FILE-wal and FILE-shm beside it), and start the edge.
+            The copy is whole and of one moment, in one file. `culvert edge restore` goes back to it.
             """
     )
 
@@ -188,6 +196,44 @@ struct EdgeBackupCommand: AsyncParsableCommand {
         } catch {
             throw Failure("\(error)")
         }
+        try? await store.close()
         note("Wrote \(self.file).")
+    }
+}
+
+/// `culvert edge restore`: a backup in the place of the store.
+struct EdgeRestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Put a backup in the place of the edge's store, while the edge is stopped.",
+        discussion: """
+            The backup is read in full before anything is changed, and is not touched itself. What was there \
+            is kept beside the store under another name; the new one has its owner and mode.
+
+            Everything is then as it was at the time of the backup: logins and keys that were revoked since are \
+            good again, and those that were made since are not.
+            """
+    )
+
+    @Argument(help: "What `culvert edge backup` wrote.")
+    var file: String
+
+    @OptionGroup var edge: EdgeStoreOption
+
+    func run() async throws {
+        let store = try self.edge.file(self.edge.configuration())
+        let restored: RestoredStore
+        do {
+            restored = try SQLiteStore.restore(self.file, over: store, at: Date())
+        } catch {
+            throw Failure("\(error)")
+        }
+        let changed = restored.changedAt.map { ", last changed \(LocalTime().minute($0))" } ?? ""
+        note(
+            "\(store) is \(self.file) now: accounts: \(restored.accounts), tunnels: "
+                + "\(restored.tunnels)\(changed)."
+        )
+        if let kept = restored.keptAs { note("What was there is \(kept).") }
+        note("Logins and keys that were revoked since the backup are good again. Start the edge.")
     }
 }

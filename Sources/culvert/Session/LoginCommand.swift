@@ -61,6 +61,12 @@ struct LoginCommand: AsyncParsableCommand {
         let before = (try? Login(in: directory)).flatMap { $0 }
         var login = try self.target(before)
         let code = try self.code()
+        // A code is good once: what would come of it has to have a place.
+        do {
+            try Login.rehearse(in: directory)
+        } catch {
+            throw Failure("\(error)\nNothing was done; the code, if there is one, is still good.")
+        }
         let options = try ControlClient.Options(
             edge: login.edge,
             address: login.edgeAddress,
@@ -74,6 +80,7 @@ struct LoginCommand: AsyncParsableCommand {
         do {
             try login.write(in: directory)
         } catch {
+            await Self.end(login)
             throw Failure("\(error)")
         }
         await Self.end(before)

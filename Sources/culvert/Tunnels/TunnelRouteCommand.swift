@@ -87,6 +87,7 @@ struct TunnelRouteCommand: AsyncParsableCommand {
             if self.output.output == .json {
                 try self.output.show(RoutedDocument(route, report)) { _ in "" }
             }
+            if let problem = TunnelText.certificateProblem(route, edge) { note(printable(problem)) }
             if report.isFailure { throw Failure(report.text, .noRecord) }
             note(report.text)
         }
@@ -109,7 +110,10 @@ struct TunnelRouteCommand: AsyncParsableCommand {
                 ListDocument(tunnel.hostnames),
                 empty: "No hostname leads to it: `culvert tunnel route dns "
                     + "\(printable(tunnel.name)) HOSTNAME` gives it one."
-            ) { _ in tunnel.hostnames.map(printable).joined(separator: "\n") }
+            ) { _ in
+                TunnelText.routes(tunnel).split(separator: "\n").map { printable(String($0)) }
+                    .joined(separator: "\n")
+            }
         }
     }
 
@@ -147,6 +151,7 @@ private struct RoutedDocument: Encodable {
     let tunnel: String
     let url: String?
     let balance: String?
+    let hasCertificate: Bool?
     let dns: RecordReport
 
     init(_ route: HostnameDocument, _ report: RecordReport) {
@@ -154,6 +159,7 @@ private struct RoutedDocument: Encodable {
         self.tunnel = route.tunnel
         self.url = route.url
         self.balance = route.balance
+        self.hasCertificate = route.hasCertificate
         self.dns = report
     }
 }

@@ -60,6 +60,13 @@ final class TestConnectors: TunnelPresence {
         ]
     }
 
+    /// Who serves which name by having asked for it.
+    let holders = Mutex<[String: LiveHolder]>([:])
+
+    func holder(of host: NormalizedHost) -> LiveHolder? {
+        self.holders.withLock { $0[host.name] }
+    }
+
     /// What the next watchers see; nil refuses them.
     let events = Mutex<[EventDocument?]?>([])
 
@@ -87,6 +94,9 @@ final class ControlFixture: Sendable {
     let server: ControlServer
     let control: Control
     let connectors = TestConnectors()
+    let failures = SharedCount()
+    /// What the server has logged at error.
+    let log = SharedLines()
     private let settings: ControlSettings
 
     init() async throws {
@@ -113,7 +123,8 @@ final class ControlFixture: Sendable {
             settings: self.settings,
             presence: self.connectors,
             now: { time.now },
-            logger: Logger(label: "test")
+            storeFailed: { [failures] in failures.increment() },
+            logger: Logger(label: "test") { [log] _ in RecordingLog(log) }
         )
         self.time = time
     }
@@ -181,6 +192,36 @@ final class ControlFixture: Sendable {
         )
         return try answer.document(LoginDocument.self).token
     }
+}
+
+/// A number that a closure adds to.
+final class SharedCount: Sendable {
+    private let value = Atomic<Int>(0)
+    var count: Int { self.value.load(ordering: .relaxed) }
+    func increment() { self.value.add(1, ordering: .relaxed) }
+}
+
+/// Lines, as they come.
+final class SharedLines: Sendable {
+    private let lines = Mutex<[String]>([])
+    var all: [String] { self.lines.withLock { $0 } }
+    func add(_ line: String) { self.lines.withLock { $0.append(line) } }
+}
+
+/// Keeps what is logged at error.
+private struct RecordingLog: LogHandler {
+    private let lines: SharedLines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.error
+
+    init(_ lines: SharedLines) { self.lines = lines }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { self.metadata[key] }
+        set { self.metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { self.lines.add("\(event.message) \(event.metadata ?? [:])") }
 }
 
 final class TestClock: Sendable {

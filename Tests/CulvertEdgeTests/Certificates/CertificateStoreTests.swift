@@ -30,6 +30,18 @@ import Testing
         #expect(store.warnings().isEmpty)
     }
 
+    @Test func whatIsServedForWantOfAnotherCoversNothing() throws {
+        let store = try CertificateStore([
+            self.fixture.write("default", ["default.example", "*.example.com"])
+        ])
+        for (host, isCovered) in [
+            ("default.example", true), ("app.example.com", true), ("APP.example.com.", true),
+            ("example.com", false), ("a.b.example.com", false), ("other.test", false),
+        ] {
+            #expect(store.covers(host) == isCovered, "\(host)")
+        }
+    }
+
     @Test func misdirectedRequestsAreTold() throws {
         let store = try CertificateStore([
             self.fixture.write("one", ["one.example", "*.one.example"]),

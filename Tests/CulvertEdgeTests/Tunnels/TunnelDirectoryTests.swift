@@ -207,14 +207,20 @@ import TunnelWire
     }
 
     @Test func whatIsDeclaredWinsOverTheStore() throws {
-        let world = try World(hostnames: ["shop.example.com", "a.shop.test", "www.ann.test"])
+        let names = [
+            "shop.example.com", "*.shop.test", "a.shop.test", "*.b.shop.test", "www.ann.test",
+        ]
+        let world = try World(hostnames: names)
         let merged = ServedTunnel.merge(try Self.declared(), world.registry)
         #expect(
-            Set(merged.shadowed.map(\.description)) == ["shop.example.com", "a.shop.test"]
+            Set(merged.shadowed.map(\.description)) == ["shop.example.com", "*.shop.test"]
         )
         let directory = try self.directory(registry: world.registry)
         #expect(directory.route(for: "shop.example.com")?.pool.name == "shop")
-        #expect(directory.route(for: "a.shop.test")?.pool.name == "shop")
+        #expect(directory.route(for: "x.shop.test")?.pool.name == "shop")
+        // A declared wildcard yields to exact and to longer names, like any other.
+        #expect(directory.route(for: "a.shop.test")?.pool.name == "ann/web")
+        #expect(directory.route(for: "c.b.shop.test")?.pool.name == "ann/web")
         #expect(directory.route(for: "www.ann.test")?.pool.name == "ann/web")
     }
 
