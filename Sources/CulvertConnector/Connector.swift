@@ -1,10 +1,9 @@
 internal import ConfigurationFile
 internal import HTTPSemantics
 package import Logging
-package import NIOCore
+internal import NIOCore
 package import TunnelLink
 internal import TunnelSession
-package import TunnelTransport
 internal import TunnelWire
 
 /// A running connector: a tunnel to the edge on one side, origins on the other.
@@ -63,25 +62,26 @@ package final class Connector: Sendable {
     private let health: HealthChecks
     private let logger: Logger
 
+    /// A connector whose links `transport` carries, which has to be started, and whose work is done on the
+    /// transport's event loops.
+    ///
     /// `onState` is told how the connector stands towards its edge, on any thread; `onRecord` of each
     /// exchange at its end, on an event loop; `onHealth` whenever ``unhealthyHostnames`` changes, too.
-    ///
-    /// - Throws: `TransportError` when the tunnel's transport cannot be set up.
     package init(
         _ options: Options,
-        group: any EventLoopGroup,
+        over transport: ConnectorTransport,
         logger: Logger,
         onState: @escaping @Sendable (ConnectorState) -> Void = { _ in },
         onRecord: @escaping @Sendable (ExchangeRecord) -> Void = { _ in },
         onHealth: @escaping @Sendable (_ unhealthyHostnames: Set<String>) -> Void = { _ in }
-    ) throws(TransportError) {
+    ) {
         var attributes: HTTPFields = ["agent": options.agent]
         for hostname in options.hostnames { attributes.append("hostname", hostname) }
         self.logger = logger
         self.keptConfiguration = options.keptConfiguration
         let (rules, ingress) = Self.initialRules(options, logger)
         Self.warn(of: rules, logger)
-        let intake = RequestIntake(group: group, rules: rules, onRecord: onRecord)
+        let intake = RequestIntake(group: transport.group, rules: rules, onRecord: onRecord)
         self.intake = intake
         let standing = ConnectorStanding(
             attributes: attributes,
@@ -90,17 +90,17 @@ package final class Connector: Sendable {
             logger: logger
         )
         self.standing = standing
-        let endpoint = try ConnectorEndpoint(
+        let endpoint = ConnectorEndpoint(
             identity: options.identity,
             delegate: standing,
             configuration: SessionConfiguration(),
-            group: group,
+            transport: transport,
             acceptor: intake,
             logger: logger
         )
         self.endpoint = endpoint
         let health = HealthChecks(
-            on: group.next(),
+            on: transport.group.next(),
             tls: intake.tls,
             logger: logger,
             onChange: { [weak standing, weak endpoint] hostnames in
@@ -124,7 +124,6 @@ package final class Connector: Sendable {
                 onState(state)
             }
         )
-        endpoint.start()
         health.replace(rules)
     }
 
@@ -211,10 +210,9 @@ package final class Connector: Sendable {
         timer.cancel()
     }
 
-    /// Stops at once; requests under way fail.
+    /// Stops at once; requests under way fail. The transport goes on.
     package func stop() {
         self.health.stop()
         self.endpoint.close(.shutdown, reason: "the connector stops")
-        self.endpoint.shutdown()
     }
 }

@@ -9,7 +9,7 @@ struct HealthcheckCommand: ParsableCommand {
         abstract: "Ask the edge or connector that runs here whether it is ready.",
         discussion: """
             Exits with 0 when it is: an edge when it takes visitors, a connector when it is connected to its \
-            edge. Asks at ADDRESS; without one where a connector has its metrics, $CULVERT_METRICS or \
+            edge, with each of its tunnels. Asks at ADDRESS; without one where a connector has its metrics, $CULVERT_METRICS or \
             127.0.0.1:20241, and if nothing is there where an edge has them by default, 127.0.0.1:9090.
 
             For a HEALTHCHECK of Docker or a probe of Kubernetes.

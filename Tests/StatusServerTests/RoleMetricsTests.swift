@@ -155,4 +155,49 @@ struct RoleMetricsTests {
         #expect(read["culvert_connector_unhealthy_hostnames"] == 2)
         #expect(read["culvert_connector_requests_total", ["code": "2xx"]] == 1)
     }
+
+    @Test("Several connectors of a process share its series, each with its tunnel's label")
+    func severalConnectors() throws {
+        let registry = MetricsRegistry()
+        let names = ["demo", "a\"b"]
+        let connectors = names.map {
+            ConnectorMetrics(version: "1", registry: registry, tunnel: $0)
+        }
+        for (index, connector) in connectors.enumerated() {
+            for _ in 0...index {
+                connector.requestEnded(
+                    status: 502,
+                    host: "h",
+                    bytesIn: 1,
+                    bytesOut: 2,
+                    nanoseconds: 3,
+                    error: "e"
+                )
+            }
+            connector.sessions.sessionOpened()
+            connector.observe(readyConnections: { index }, unhealthyHostnames: { 5 })
+        }
+        let read = try Exposition(registry.render())
+        for (index, name) in names.enumerated() {
+            let count = Double(index + 1)
+            let tunnel = ["tunnel": name]
+            func series(_ labels: [String: String]) -> [String: String] {
+                labels.merging(tunnel) { first, _ in first }
+            }
+            #expect(read["culvert_connector_requests_total", series(["code": "5xx"])] == count)
+            #expect(
+                read["culvert_connector_host_requests_total", series(["host": "h", "code": "5xx"])]
+                    == count
+            )
+            #expect(
+                read["culvert_connector_request_errors_total", series(["error": "e"])] == count
+            )
+            #expect(read["culvert_connector_request_duration_seconds_count", tunnel] == count)
+            #expect(read["culvert_connector_sessions_opened_total", tunnel] == 1)
+            #expect(read["culvert_connector_ready_connections", tunnel] == Double(index))
+        }
+        #expect(read["culvert_connector_requests_total", ["code": "5xx"]] == nil)
+        #expect(read.family("culvert_build_info")?.samples.count == 1)
+        #expect(read.family("process_open_fds")?.samples.count == 1)
+    }
 }

@@ -54,6 +54,23 @@ struct StatusServerTests {
         }
     }
 
+    @Test(
+        "With several tunnels, /ready is 200 only when all are connected, and says of how many",
+        arguments: [(0, 503), (1, 503), (2, 200)]
+    )
+    func severalTunnels(connected: Int, status: Int) async throws {
+        let routes = StatusRoutes.connector(MetricsRegistry()) {
+            ConnectorReadiness(readyConnections: connected, connectorID: "x", tunnels: 2)
+        }
+        try await StatusFixture.with(routes: routes) { fixture in
+            let answer = try await fixture.curl(["-w", "%{http_code}"], "/ready")
+            #expect(
+                answer == "{\"status\":\(status),\"readyConnections\":\(connected),"
+                    + "\"connectorId\":\"x\",\"tunnels\":2}\n\(status)"
+            )
+        }
+    }
+
     @Test("HEAD has the length and no body")
     func head() async throws {
         try await StatusFixture.with { fixture in

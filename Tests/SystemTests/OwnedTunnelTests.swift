@@ -6,51 +6,17 @@ extension SystemTests {
     @Suite struct OwnedTunnels {
         private static let id = "11111111-2222-3333-4444-555555555555"
 
-        /// The credentials of keygen's, as `tunnel create` writes them.
-        private func credentials(
-            _ name: String,
-            in directory: TemporaryDirectory,
-            for deployment: Deployment,
-            address: Int? = nil
-        ) throws -> [String: String] {
-            let data = Data(directory.text("\(name).json").utf8)
-            var fields = try JSONDecoder().decode([String: String].self, from: data)
-            fields["TunnelID"] = Self.id
-            fields["Edge"] = "connect.example.test:\(deployment.port)"
-            fields["EdgeAddress"] = "127.0.0.1:\(deployment.port)"
-            fields["CACertificates"] = try String(
-                contentsOfFile: deployment.certificates.authority,
-                encoding: .utf8
-            )
-            return fields
-        }
-
-        private func json(_ fields: [String: String]) throws -> String {
-            String(decoding: try JSONEncoder().encode(fields), as: UTF8.self)
-        }
-
-        /// The token of a tunnel's credentials, as `tunnel token` prints it.
-        private func token(_ fields: [String: String]) throws -> String {
-            let contents = try JSONSerialization.data(withJSONObject: [
-                "v": 1, "name": fields["TunnelName"] ?? "", "id": fields["TunnelID"] ?? "",
-                "edge": fields["Edge"] ?? "", "key": fields["PrivateKey"] ?? "",
-                "ca": fields["CACertificates"] ?? "",
-            ])
-            return "cvt_"
-                + contents.base64EncodedString().replacing("+", with: "-")
-                .replacing("/", with: "_").replacing("=", with: "")
-        }
-
         @Test("tunnel run NAME needs nothing but its credentials; --url sends all to one service")
         func byName() throws {
             let deployment = try Deployment()
             let home = try Home(deployment.directory)
-            let fields = try self.credentials(
+            let credentials = try OwnedCredentials(
                 "demo",
+                id: Self.id,
                 in: deployment.directory,
                 for: deployment
             )
-            try home.write(self.json(fields), to: "\(Self.id).json")
+            try home.write(credentials.json(), to: "\(Self.id).json")
             let origin = try Origin(in: deployment.directory)
             for name in ["demo", Self.id] {
                 let connector = try home.start([
@@ -70,9 +36,12 @@ extension SystemTests {
         func byToken() throws {
             let deployment = try Deployment()
             let home = try Home(deployment.directory)
-            let token = try self.token(
-                self.credentials("demo", in: deployment.directory, for: deployment)
-            )
+            let token = try OwnedCredentials(
+                "demo",
+                id: Self.id,
+                in: deployment.directory,
+                for: deployment
+            ).token()
             let file = try home.write(token + "\n", to: "token")
             let origin = try Origin(in: deployment.directory)
             let common = [
@@ -145,9 +114,14 @@ extension SystemTests {
                 in: deployment.directory
             )
             try api.logIn(home)
-            var fields = try self.credentials("machine", in: keys, for: deployment)
-            fields["TunnelName"] = name
-            try home.write(self.json(fields), to: "\(Self.id).json")
+            var credentials = try OwnedCredentials(
+                "machine",
+                id: Self.id,
+                in: keys,
+                for: deployment
+            )
+            credentials.fields["TunnelName"] = name
+            try home.write(credentials.json(), to: "\(Self.id).json")
             let origin = try Origin(in: deployment.directory)
             // The second time without an API: what is kept will do.
             for expected in [203, 204] {

@@ -97,15 +97,23 @@ final class ObedientConnector: ConnectorDelegate {
     }
 }
 
-/// Answers each request with 200 and its own body.
+/// Answers each request with a status and its own body.
 final class EchoAcceptor: StreamAcceptor {
-    func accept(_ stream: TunnelStream) { Echo(stream).start() }
+    private let status: UInt16
+
+    init(status: UInt16 = 200) { self.status = status }
+
+    func accept(_ stream: TunnelStream) { Echo(stream, self.status).start() }
 
     private final class Echo: TunnelStreamDelegate {
         private let stream: TunnelStream
+        private let status: UInt16
         private var itself: Echo?
 
-        init(_ stream: TunnelStream) { self.stream = stream }
+        init(_ stream: TunnelStream, _ status: UInt16) {
+            self.stream = stream
+            self.status = status
+        }
 
         func start() {
             self.itself = self
@@ -115,7 +123,7 @@ final class EchoAcceptor: StreamAcceptor {
         func received(_ part: StreamPart, on stream: TunnelStream) {
             switch part {
             case .request(let head):
-                stream.send(.response(ResponseHead(status: 200, fields: head.fields)))
+                stream.send(.response(ResponseHead(status: self.status, fields: head.fields)))
             case .data(let bytes):
                 stream.send(part)
                 stream.consumed(bytes.readableBytes)
@@ -139,6 +147,7 @@ final class Loopback: Sendable {
     let group: MultiThreadedEventLoopGroup
     let edge: EdgeEndpoint
     let connector: ConnectorEndpoint
+    let transport: ConnectorTransport
     let authority = OpenAuthority()
     let delegate: ObedientConnector
     private let target: ClientTarget
@@ -160,29 +169,43 @@ final class Loopback: Sendable {
             authority: self.authority,
             logger: logger
         )
-        self.connector = try ConnectorEndpoint(
-            identity: TunnelIdentity(),
-            delegate: self.delegate,
-            configuration: SessionConfiguration(),
-            group: self.group,
-            acceptor: EchoAcceptor(),
-            logger: logger
-        )
+        self.transport = try ConnectorTransport(group: self.group, logger: logger)
+        self.connector = Self.connector(over: self.transport, self.delegate, status: 200)
         self.target = try ClientTarget(
             hostname: "connect.test",
             trust: ClientTrust(systemRoots: false, additionalFile: certificate.certificate)
         )
         self.edge.start()
-        self.connector.start()
+        self.transport.start()
     }
 
-    /// Makes a link; its events.
-    func link() throws -> AsyncStream<LinkEvent> {
+    private static func connector(
+        over transport: ConnectorTransport,
+        _ delegate: ObedientConnector,
+        status: UInt16
+    ) -> ConnectorEndpoint {
+        ConnectorEndpoint(
+            identity: TunnelIdentity(),
+            delegate: delegate,
+            configuration: SessionConfiguration(),
+            transport: transport,
+            acceptor: EchoAcceptor(status: status),
+            logger: Logger(label: "test")
+        )
+    }
+
+    /// Another connector over the same transport, that answers with `status`.
+    func addConnector(status: UInt16) -> ConnectorEndpoint {
+        Self.connector(over: self.transport, self.delegate, status: status)
+    }
+
+    /// Makes a link of a connector, the first when none is named; its events.
+    func link(of connector: ConnectorEndpoint? = nil) throws -> AsyncStream<LinkEvent> {
         let (client, server) = try connectedPair()
         self.sockets.withLock { $0.append(dup(server)) }
         self.edge.adopt(socket: server, peer: "loopback")
         let (events, continuation) = AsyncStream.makeStream(of: LinkEvent.self)
-        self.connector.connect(socket: client, target: self.target) { event in
+        (connector ?? self.connector).connect(socket: client, target: self.target) { event in
             continuation.yield(event)
             if case .closed = event { continuation.finish() }
         }
@@ -206,7 +229,7 @@ final class Loopback: Sendable {
     }
 
     func stop() async throws {
-        self.connector.shutdown()
+        self.transport.shutdown()
         self.edge.shutdown()
         for socket in self.sockets.withLock({ $0 }) { close(socket) }
         try await self.group.shutdownGracefully()

@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 import TunnelLink
 import TunnelSession
+import TunnelTransport
 import TunnelWire
 
 /// Both ends of a tunnel over real TLS and real WebSockets on loopback.
@@ -102,6 +103,44 @@ import TunnelWire
             #expect(whole.reset == nil)
             #expect(whole.body.readableBytes == body.readableBytes)
             #expect(whole.body == body)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func connectorsOfOneTransportKeepTheirRequestsApart() async throws {
+        try await self.withLoopback { loopback in
+            let other = loopback.addConnector(status: 299)
+            let events = try loopback.link()
+            #expect(await self.welcome(events)?.isResumed == false)
+            #expect(await self.welcome(try loopback.link(of: other))?.isResumed == false)
+            let sessions = loopback.authority.sessions.withLock { $0 }
+            try #require(sessions.count == 2)
+            #expect(sessions[0].publicKey == loopback.connector.identity.publicKey)
+            let bridge = try #require(loopback.edge.host.bridge(of: loopback.group.next()))
+            let body = self.body(70_000)
+            let head = self.head
+            func status(_ session: SessionDriver) async throws -> UInt16? {
+                let answer = try await Client.request(
+                    head,
+                    body: body,
+                    on: session,
+                    bridge: bridge
+                )
+                #expect(answer.body == body)
+                return answer.head?.status
+            }
+            #expect(try await status(sessions[0]) == 200)
+            #expect(try await status(sessions[1]) == 299)
+            // One that is closed makes no link any more, and the other goes on.
+            loopback.connector.close(.shutdown, reason: "test")
+            for await _ in events {}
+            for await event in try loopback.link() {
+                guard case .closed(.transport(.shutdown)) = event else {
+                    Issue.record("\(event)")
+                    continue
+                }
+            }
+            #expect(try await status(sessions[1]) == 299)
         }
     }
 

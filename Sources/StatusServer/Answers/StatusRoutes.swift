@@ -47,20 +47,25 @@ package struct ConnectorReadiness: Sendable, Equatable {
     package var readyConnections: Int
     /// Of this process; cloudflared has a UUID here.
     package var connectorID: String
+    /// Of how many tunnels ``readyConnections`` are; nil, and not in the answer, for a single one.
+    package var tunnels: Int?
 
-    package init(readyConnections: Int, connectorID: String) {
+    package init(readyConnections: Int, connectorID: String, tunnels: Int? = nil) {
         self.readyConnections = readyConnections
         self.connectorID = connectorID
+        self.tunnels = tunnels
     }
 
-    /// 200 with a live session, else 503; the status stands in the body too, as cloudflared has it.
+    /// 200 with a live session, of each tunnel if there are several, else 503; the status stands in the body
+    /// too, as cloudflared has it.
     var answer: StatusAnswer {
-        let status = self.readyConnections > 0 ? 200 : 503
+        let status = self.readyConnections >= (self.tunnels ?? 1) ? 200 : 503
+        let ofHowMany = self.tunnels.map { ",\"tunnels\":\($0)" } ?? ""
         return StatusAnswer(
             status: status,
             contentType: "application/json",
             body: "{\"status\":\(status),\"readyConnections\":\(self.readyConnections),"
-                + "\"connectorId\":\"\(Self.escape(self.connectorID))\"}\n"
+                + "\"connectorId\":\"\(Self.escape(self.connectorID))\"\(ofHowMany)}\n"
         )
     }
 

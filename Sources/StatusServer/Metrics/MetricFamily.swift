@@ -20,8 +20,16 @@ struct MetricFamily: Sendable {
     let kind: Kind
     /// In the order of their registration; labels are unique.
     var series: [(labels: MetricLabels, source: Source)] = []
-    /// Series that come and go, after the fixed ones.
-    var readings: (@Sendable () -> [MetricSample])?
+    /// Series that come and go, after the fixed ones, in the order of their registration; each with the
+    /// labels that its samples have besides, which are unique.
+    var readings: [(labels: MetricLabels, read: @Sendable () -> [MetricSample])] = []
+
+    /// What comes and goes, as it is now.
+    var samples: [MetricSample] {
+        self.readings.flatMap { labels, read in
+            read().map { MetricSample(labels.with($0.labels), $0.value) }
+        }
+    }
 }
 
 /// One value of a series that is read at a scrape.

@@ -26,6 +26,15 @@ package struct MetricLabels: Sendable, Hashable, ExpressibleByDictionaryLiteral 
         self.text = text
     }
 
+    private init(text: String) { self.text = text }
+
+    /// These, and `others` after them, whose names have to be others.
+    func with(_ others: MetricLabels) -> MetricLabels {
+        if self.text.isEmpty { return others }
+        if others.text.isEmpty { return self }
+        return MetricLabels(text: self.text + "," + others.text)
+    }
+
     private static func isName(_ name: String) -> Bool {
         MetricName.isValid(name) && !name.contains(":") && !name.hasPrefix("__") && name != "le"
     }

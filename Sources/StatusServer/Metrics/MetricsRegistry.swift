@@ -6,10 +6,23 @@ internal import Synchronization
 /// series with another type, is a bug and stops the program there. Registering a series again gives the
 /// one that exists. Any thread.
 package final class MetricsRegistry: Sendable {
-    private let families = Mutex<[String: MetricFamily]>([:])
+    private let families: MetricFamilies
+    /// Before the labels of every series that is registered here.
+    private let ownLabels: MetricLabels
 
     /// A registry without series.
-    package init() {}
+    package convenience init() { self.init(MetricFamilies(), .none) }
+
+    private init(_ families: MetricFamilies, _ ownLabels: MetricLabels) {
+        self.families = families
+        self.ownLabels = ownLabels
+    }
+
+    /// The same series, of which those that are registered with what this gives have `labels` besides: for
+    /// several of a kind in one process. Their own labels may not have the same names.
+    package func labelled(_ labels: MetricLabels) -> MetricsRegistry {
+        MetricsRegistry(self.families, self.ownLabels.with(labels))
+    }
 
     /// - Parameters:
     ///   - name: Ends in `_total`, with the unit before it.
@@ -66,7 +79,7 @@ package final class MetricsRegistry: Sendable {
     }
 
     /// Gauges that come and go: read at each scrape; the labels must be unique. Replaces an earlier
-    /// reading of the same name.
+    /// reading of the same name, if it was not registered with other labels of ``labelled(_:)``.
     package func gauges(
         _ name: String,
         help: String,
@@ -91,7 +104,8 @@ package final class MetricsRegistry: Sendable {
         _ labels: MetricLabels,
         _ source: MetricFamily.Source
     ) -> MetricFamily.Source {
-        self.withFamily(name, help, kind) { family in
+        let labels = self.ownLabels.with(labels)
+        return self.withFamily(name, help, kind) { family in
             if let existing = family.series.first(where: { $0.labels == labels }) {
                 return existing.source
             }
@@ -106,7 +120,11 @@ package final class MetricsRegistry: Sendable {
         _ kind: MetricFamily.Kind,
         readings: @escaping @Sendable () -> [MetricSample]
     ) {
-        self.withFamily(name, help, kind) { $0.readings = readings }
+        let own = self.ownLabels
+        self.withFamily(name, help, kind) { family in
+            family.readings.removeAll { $0.labels == own }
+            family.readings.append((own, readings))
+        }
     }
 
     private func withFamily<Result: Sendable>(
@@ -116,7 +134,7 @@ package final class MetricsRegistry: Sendable {
         _ body: (inout MetricFamily) -> Result
     ) -> Result {
         precondition(MetricName.isValid(name), "metric name \(name)")
-        return self.families.withLock { families in
+        return self.families.byName.withLock { families in
             var family = families[name] ?? MetricFamily(name: name, help: help, kind: kind)
             precondition(family.kind == kind, "\(name) is a \(family.kind.rawValue)")
             defer { families[name] = family }
@@ -127,9 +145,14 @@ package final class MetricsRegistry: Sendable {
     /// Everything in Prometheus' text format 0.0.4, families by name. Readings are taken outside the
     /// registry's lock.
     package func render() -> String {
-        let families = self.families.withLock { Array($0.values) }
+        let families = self.families.byName.withLock { Array($0.values) }
         var text = MetricsText()
         for family in families.sorted(by: { $0.name < $1.name }) { text.append(family) }
         return text.text
     }
+}
+
+/// The families that a registry shares with those it labels.
+private final class MetricFamilies: Sendable {
+    let byName = Mutex<[String: MetricFamily]>([:])
 }

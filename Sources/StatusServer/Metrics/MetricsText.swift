@@ -4,8 +4,8 @@ struct MetricsText {
 
     /// Writes nothing for a family that has no series now.
     mutating func append(_ family: MetricFamily) {
-        let readings = family.readings?() ?? []
-        guard !family.series.isEmpty || !readings.isEmpty else { return }
+        let samples = family.samples
+        guard !family.series.isEmpty || !samples.isEmpty else { return }
         self.appendHeader(of: family)
         for (labels, source) in family.series {
             switch source {
@@ -19,7 +19,7 @@ struct MetricsText {
                 self.append(family.name, labels, histogram.snapshot)
             }
         }
-        for sample in readings {
+        for sample in samples {
             self.append(family.name, sample.labels, Self.number(sample.value))
         }
     }

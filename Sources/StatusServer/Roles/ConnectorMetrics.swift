@@ -2,6 +2,8 @@
 package final class ConnectorMetrics: Sendable {
     /// What `/metrics` shows; others may add series of theirs.
     package let registry: MetricsRegistry
+    /// Gives the connector's series the label of its tunnel.
+    private let own: MetricsRegistry
     private let requests: RequestMetrics
     /// To be told of logins, sessions and links.
     package let sessions: SessionMetrics
@@ -10,13 +12,20 @@ package final class ConnectorMetrics: Sendable {
 
     /// - Parameters:
     ///   - version: Of this program, for `culvert_build_info`.
-    ///   - registry: Gets the series, those of the process too.
-    package init(version: String, registry: MetricsRegistry = MetricsRegistry()) {
+    ///   - registry: Gets the series, those of the process too; once, though connectors share it.
+    ///   - tunnel: The value of the label `tunnel`, in a process that has several; nil is without it.
+    package init(
+        version: String,
+        registry: MetricsRegistry = MetricsRegistry(),
+        tunnel: String? = nil
+    ) {
         self.registry = registry
-        self.requests = RequestMetrics(registry, prefix: "culvert_connector")
-        self.sessions = SessionMetrics(registry, prefix: "culvert_connector")
+        let own = tunnel.map { registry.labelled(["tunnel": $0]) } ?? registry
+        self.own = own
+        self.requests = RequestMetrics(own, prefix: "culvert_connector")
+        self.sessions = SessionMetrics(own, prefix: "culvert_connector")
         func dials(_ result: String) -> Counter {
-            registry.counter(
+            own.counter(
                 "culvert_connector_dials_total",
                 help: "Attempts to reach the edge, by whether they ended in a login.",
                 labels: ["result": result]
@@ -62,12 +71,12 @@ package final class ConnectorMetrics: Sendable {
         readyConnections: @escaping @Sendable () -> Int,
         unhealthyHostnames: @escaping @Sendable () -> Int
     ) {
-        self.registry.gauge(
+        self.own.gauge(
             "culvert_connector_ready_connections",
             help: "Links to the edge that are up and logged in.",
             reading: { Double(readyConnections()) }
         )
-        self.registry.gauge(
+        self.own.gauge(
             "culvert_connector_unhealthy_hostnames",
             help: "Hostnames of ingress rules whose origins fail their health checks.",
             reading: { Double(unhealthyHostnames()) }

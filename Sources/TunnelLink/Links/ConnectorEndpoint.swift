@@ -1,7 +1,6 @@
 internal import Glibc
 package import HTTPSemantics
 package import Logging
-package import NIOCore
 package import TunnelSession
 package import TunnelTransport
 package import TunnelWire
@@ -20,7 +19,8 @@ package protocol ConnectorDelegate: AnyObject, Sendable {
 /// The connector's side of a tunnel: one session, over one link after another. While an edge drains
 /// there may be a second one, at the edge that takes its place.
 ///
-/// SAFETY: `current`, `leaving`, `reported` and `isDraining` belong to the transport's turns; the rest is constant.
+/// SAFETY: `current`, `leaving`, `reported`, `isDraining` and `isClosed` belong to the transport's turns; the
+/// rest is constant.
 package final class ConnectorEndpoint: @unchecked Sendable {
     /// Carries the sessions, and their streams to the group's event loops.
     package let host: SessionHost
@@ -30,50 +30,50 @@ package final class ConnectorEndpoint: @unchecked Sendable {
     private let configuration: SessionConfiguration
     private let connectorID: SessionID
     private let delegate: any ConnectorDelegate
+    private let acceptor: any StreamAcceptor
+    private let logger: Logger
     /// What the sessions have been told.
     private var reported = ConnectorReport()
     private var current: SessionDriver?
     /// Sessions of edges that drain, each with its link, until those edges end them.
     private var leaving: [SessionDriver] = []
     private var isDraining = false
+    private var isClosed = false
 
-    /// Makes an endpoint that hands requests to `acceptor`.
-    ///
-    /// - Throws: `TransportError` when libwebsockets cannot be started.
+    /// Makes an endpoint whose links are the transport's, and that hands requests to `acceptor`.
     package init(
         identity: TunnelIdentity,
         delegate: any ConnectorDelegate,
         configuration: SessionConfiguration,
-        group: any EventLoopGroup,
+        transport: ConnectorTransport,
         acceptor: any StreamAcceptor,
         logger: Logger
-    ) throws(TransportError) {
+    ) {
         self.identity = identity
         self.delegate = delegate
         self.configuration = configuration
+        self.acceptor = acceptor
+        self.logger = logger
         self.connectorID = SessionID(
             high: .random(in: 1...UInt64.max),
             low: .random(in: 0...UInt64.max)
         )
-        self.host = SessionHost(group: group, acceptor: acceptor, logger: logger)
-        self.transport = try TunnelTransport(TransportConfiguration(), logger: logger)
-        self.host.bind(to: self.transport)
+        self.host = transport.host
+        self.transport = transport.transport
     }
 
-    /// Any thread: starts the transport's thread, without which no link is made; a second call does
-    /// nothing.
-    package func start() { self.transport.start(driver: self.host) }
-
-    /// Any thread: ends the link and the transport's thread; waits for it.
-    package func shutdown() { self.transport.shutdown() }
-
     /// Any thread: makes a link over a connected socket, and goes on with the session if there is one.
+    /// After ``close(_:reason:)`` there is none: the socket is closed.
     package func connect(
         socket: CInt,
         target: ClientTarget,
         onEvent: @escaping @Sendable (LinkEvent) -> Void
     ) {
         let isTaken = self.host.execute {
+            guard !self.isClosed else {
+                Glibc.close(socket)
+                return onEvent(.closed(.transport(.shutdown)))
+            }
             let isBegun = self.transport.connect(
                 socket: socket,
                 to: target,
@@ -135,9 +135,10 @@ package final class ConnectorEndpoint: @unchecked Sendable {
         }
     }
 
-    /// Any thread: ends the session for good and tells the edge so.
+    /// Any thread: ends the session for good, tells the edge so, and makes no link any more.
     package func close(_ code: CloseCode, reason: String) {
         self.host.execute {
+            self.isClosed = true
             for driver in self.drivers {
                 driver.session.close(code, reason: reason)
                 driver.markDirty()
@@ -201,7 +202,9 @@ package final class ConnectorEndpoint: @unchecked Sendable {
                 peerLimits: welcome.limits,
                 now: now
             ),
-            host: self.host
+            host: self.host,
+            acceptor: self.acceptor,
+            logger: self.logger
         )
         driver.onClosed = { [weak self, unowned driver] _ in
             self?.leaving.removeAll { $0 === driver }

@@ -89,7 +89,7 @@ package final class EdgeEndpoint: @unchecked Sendable {
         self.connectHost = connectHost
         self.configuration = configuration
         self.authority = authority
-        self.host = SessionHost(group: group, acceptor: nil, logger: logger)
+        self.host = SessionHost(group: group, logger: logger)
         let accepting = AcceptingEndpoint()
         var transportConfiguration = TransportConfiguration(
             server: ServerConfiguration(

@@ -49,6 +49,9 @@ package final class SessionDriver: @unchecked Sendable {
     var session: Session
     private(set) var link: TunnelConnection?
     private unowned let host: SessionHost
+    /// Takes the streams that the peer opens; nil refuses them.
+    let acceptor: (any StreamAcceptor)?
+    private let logger: Logger
     private var isDirty = false
     private var isLookedAfter = false
     private var pace = LinkPace()
@@ -66,11 +69,21 @@ package final class SessionDriver: @unchecked Sendable {
     /// often than ``ReportPace`` allows, the latest, later.
     var onReport: ((ConnectorReport) -> Void)?
 
-    init(id: SessionID, publicKey: [UInt8], session: consuming Session, host: SessionHost) {
+    /// A session that `host` carries; `logger` is the host's when it is nil.
+    init(
+        id: SessionID,
+        publicKey: [UInt8],
+        session: consuming Session,
+        host: SessionHost,
+        acceptor: (any StreamAcceptor)? = nil,
+        logger: Logger? = nil
+    ) {
         self.id = id
         self.publicKey = publicKey
         self.session = session
         self.host = host
+        self.acceptor = acceptor
+        self.logger = logger ?? host.logger
     }
 
     /// Any thread.
@@ -259,7 +272,7 @@ package final class SessionDriver: @unchecked Sendable {
         case .report(let report): self.take(report, now: now)
         case .peerDraining: self.publish()
         case .linkIsDead:
-            self.host.logger.info(
+            self.logger.info(
                 "Nothing heard from the other end for too long: its link is given up",
                 metadata: ["session": "\(self.id)"]
             )

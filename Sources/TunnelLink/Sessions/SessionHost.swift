@@ -26,11 +26,11 @@ package final class SessionHost: TransportDriver, @unchecked Sendable {
     private var isTurnOver = false
     private var tasks = Heap<ScheduledWork>()
 
-    /// Streams live on the loops of `group`; `acceptor` takes those that peers open, nil refuses them.
-    package init(group: any EventLoopGroup, acceptor: (any StreamAcceptor)?, logger: Logger) {
+    /// Streams live on the loops of `group`.
+    package init(group: any EventLoopGroup, logger: Logger) {
         self.logger = logger
         for eventLoop in group.makeIterator() {
-            self.bridges.append(LoopBridge(eventLoop: eventLoop, host: self, acceptor: acceptor))
+            self.bridges.append(LoopBridge(eventLoop: eventLoop, host: self))
         }
     }
 

@@ -58,7 +58,6 @@ package final class LoopBridge: @unchecked Sendable {
     /// Streams of this loop.
     let load = StreamCount()
     private let host: SessionHost
-    private let acceptor: (any StreamAcceptor)?
 
     /// Mostly credit of less than 32 KiB each: so a loop seldom owes its sessions more than 2 MiB.
     private static let maximumIdleCommands = 64
@@ -74,10 +73,9 @@ package final class LoopBridge: @unchecked Sendable {
     private var deliveries: [Delivery] = []
     private let inbox = Mutex(Inbox())
 
-    init(eventLoop: any EventLoop, host: SessionHost, acceptor: (any StreamAcceptor)?) {
+    init(eventLoop: any EventLoop, host: SessionHost) {
         self.eventLoop = eventLoop
         self.host = host
-        self.acceptor = acceptor
     }
 
     // MARK: On the event loop
@@ -131,7 +129,7 @@ package final class LoopBridge: @unchecked Sendable {
     }
 
     private func accept(_ stream: LinkedStream) {
-        guard let acceptor else { return stream.reset(.refused) }
+        guard let acceptor = stream.port.driver.acceptor else { return stream.reset(.refused) }
         acceptor.accept(stream)
     }
 

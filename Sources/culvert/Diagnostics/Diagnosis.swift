@@ -22,10 +22,11 @@ struct Diagnosis {
         self.configFile = command.configFile.fileIfAny()
         self.plan = Result {
             try ConnectorPlan(
-                name: command.name,
-                configFile: command.configFile,
-                source: command.source,
-                url: nil
+                ConnectorTerms(
+                    name: command.name,
+                    config: command.configFile.config,
+                    source: command.source
+                )
             )
         }
         self.session = Result { try LoggedIn() }
@@ -88,14 +89,16 @@ struct Diagnosis {
     private mutating func learnSecrets() {
         let environment = ProcessInfo.processInfo.environment
         for name in ["CULVERT_TOKEN", "CULVERT_ENROLMENT"] {
-            if let secret = environment[name] { self.mask.learn(secret) }
+            let secrets = (environment[name] ?? "").split(whereSeparator: \.isWhitespace)
+            for secret in secrets { self.mask.learn(String(secret)) }
         }
         if let token = self.command.source.token { self.mask.learn(token) }
         if case .success(let session) = self.session { self.mask.learn(session.login.token) }
         if case .success(let plan) = self.plan {
             self.mask.learn(plan.credentials.privateKey.base64EncodedString())
         }
-        var files = [self.command.source.credentialsFile, self.command.source.tokenFile]
+        let tokenFiles = self.command.source.tokenFile
+        var files: [String?] = [self.command.source.credentialsFile] + tokenFiles
         if let configFile, let text = try? ConfigurationReader.text(ofFile: configFile) {
             // Also when something else is wrong with the file.
             let root = ConfigurationReader(file: configFile).root(of: text)
@@ -108,7 +111,7 @@ struct Diagnosis {
             guard let data = Self.contents(file) else { continue }
             self.mask.learn(json: data)
             let text = String(decoding: data, as: UTF8.self)
-            if file == self.command.source.tokenFile { self.mask.learn(text) }
+            if tokenFiles.contains(file) { self.mask.learn(text) }
         }
         let providers = (try? DNSProviders.load(file: RecordDesk.file))?.providers ?? []
         for case .nsupdate(_, let keyFile?) in providers.map(\.method) {

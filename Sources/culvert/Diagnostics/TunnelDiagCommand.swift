@@ -15,7 +15,7 @@ struct TunnelDiagCommand: AsyncParsableCommand {
             ***. What cannot be had says why in its file. Look through it before you give it away: \
             hostnames, addresses and paths are in it.
 
-            Say the same options as to `culvert tunnel run`.
+            Say the same options as to `culvert tunnel run`, of one tunnel.
             """
     )
 

@@ -1,6 +1,7 @@
 import CulvertConnector
 import Foundation
 import HTTPSemantics
+import Synchronization
 import TunnelWire
 
 /// Prints the public URL once, and what stands in the way of it.
@@ -23,6 +24,27 @@ final class Announcer: Sendable {
                 note("no connection to the edge: \(failure); trying on")
             }
         case .refused: break
+        }
+    }
+}
+
+/// The URLs that were announced, and whether a failure was.
+private final class Announcements: Sendable {
+    private let contents = Mutex<(urls: Set<String>, hasFailed: Bool)>(([], false))
+
+    /// True the first time.
+    func insert(_ url: String) -> Bool {
+        self.contents.withLock { contents in
+            contents.hasFailed = false
+            return contents.urls.insert(url).inserted
+        }
+    }
+
+    /// True for the first failure since a connection.
+    func noteFailure() -> Bool {
+        self.contents.withLock { contents in
+            defer { contents.hasFailed = true }
+            return !contents.hasFailed
         }
     }
 }

@@ -66,12 +66,18 @@ struct QuickTunnelOptions: ParsableArguments {
         options.tcpPorts = tcpPorts
         let announcer = Announcer(origin: "\(service)")
         let showsRequests = isatty(STDERR_FILENO) == 1
-        try await runConnector(
-            options,
-            configuration: configuration,
-            logger: Logger(label: "culvert"),
+        let logger = Logger(label: "culvert")
+        let connector = PlannedConnector(
+            options: options,
+            logger: logger,
             onState: { announcer.tell($0) },
             onRecord: { if showsRequests { RequestLine.show($0) } }
+        )
+        try await runConnectors(
+            [connector],
+            metrics: configuration.metrics,
+            grace: configuration.gracePeriod,
+            logger: logger
         )
     }
 

@@ -17,6 +17,8 @@ struct ServiceInstallCommand: ParsableCommand {
             as --config and the edge's certificates, are read where they are; those that not everybody \
             may read have to be of a group that may.
 
+            A service runs one tunnel; --name tells several apart.
+
             A token on the command line is seen by everybody on the machine for a moment: \
             $CULVERT_TOKEN and --token-file (- is standard input) keep it out of `ps`.
 
@@ -41,8 +43,11 @@ struct ServiceInstallCommand: ParsableCommand {
     @Option(help: "What to tell services apart by. Default: connector, or edge.")
     var name: ServiceName?
 
-    @Option(help: "The configuration file. Default: none, or for an edge /etc/culvert/edge.yml.")
-    var config: String?
+    @Option(
+        name: .customLong("config"),
+        help: "The configuration file. Default: none, or for an edge /etc/culvert/edge.yml."
+    )
+    var configs: [String] = []
 
     @Option(help: "The one service to send every request to, such as http://localhost:3000.")
     var url: String?
@@ -62,18 +67,23 @@ struct ServiceInstallCommand: ParsableCommand {
 
     func validate() throws {
         let ofConnector = [
-            self.token, self.url, self.source.token, self.source.tokenFile,
+            self.token, self.url, self.source.token, self.source.tokenFile.first,
             self.source.credentialsFile, self.source.caFile, self.source.edgeAddress,
         ]
         guard !self.edge || ofConnector.allSatisfy({ $0 == nil }) else {
             throw ValidationError("--edge takes --config only: the rest is a connector's.")
         }
         let key = [
-            self.token, self.source.token, self.source.tokenFile, self.source.credentialsFile,
+            self.token, self.source.token, self.source.tokenFile.first, self.source.credentialsFile,
         ]
         guard key.count(where: { $0 != nil }) <= 1 else {
             throw ValidationError(
                 "TOKEN, --token, --token-file and --cred-file exclude each other."
+            )
+        }
+        guard self.configs.count <= 1, self.source.tokenFile.count <= 1 else {
+            throw ValidationError(
+                "A service runs one tunnel: install another for the next one, with --name NAME."
             )
         }
     }
@@ -105,6 +115,9 @@ struct ServiceInstallCommand: ParsableCommand {
         note("\(files.name.unit) runs, now and at each boot: \(status)")
         note("Its log: journalctl -u \(files.name.unit)")
     }
+
+    /// The configuration file that was named, if one was.
+    var config: String? { self.configs.first }
 
     /// The edge's configuration file.
     var edgeFile: String { self.config.map(absolutePath) ?? "/etc/culvert/edge.yml" }

@@ -2,7 +2,7 @@ import ConfigurationFile
 import CulvertConnector
 import Foundation
 
-/// What `culvert tunnel run` runs: whose key, which edge, and where requests go.
+/// What `culvert tunnel run` runs of one tunnel: whose key, which edge, and where requests go.
 struct ConnectorPlan {
     private(set) var configuration = ConnectorConfiguration()
     private(set) var options: Connector.Options
@@ -16,33 +16,18 @@ struct ConnectorPlan {
     /// Looks through what the command line, the environment and the files say; asks no network.
     ///
     /// - Throws: `Failure` with what is missing or wrong.
-    init(
-        name: String?,
-        configFile: ConnectorFileOption,
-        source: ConnectorSource,
-        url: String?
-    ) throws {
-        var draft = Draft(name: name, isNamedFile: configFile.config != nil, url: url)
-        let token = try source.readToken()
-        if let file = configFile.fileIfAny() {
-            draft.file = (file, try loadConnectorConfiguration(file))
-        } else if name == nil, token == nil, source.credentialsFile == nil {
-            // There is nothing to go by; that says where a file would be looked for.
-            do {
-                _ = try configFile.file()
-            } catch let failure as Failure {
-                throw Failure("\(failure) Or give a tunnel's token: CULVERT_TOKEN=cvt_….")
-            }
-        }
-        let key = try draft.key(token, credentialsFile: source.credentialsFile)
-        var configuration = draft.file?.configuration ?? ConnectorConfiguration()
-        if let caFile = source.caFile { configuration.caFile = caFile }
-        if let address = source.edgeAddress {
+    init(_ terms: ConnectorTerms) throws {
+        var draft = Draft(terms)
+        let key = try draft.key()
+        var configuration = draft.terms.file?.configuration ?? ConnectorConfiguration()
+        if let caFile = terms.caFile { configuration.caFile = caFile }
+        if let address = terms.edgeAddress {
             configuration.edgeAddress = try dialAddress(address)
         }
         self.notices = try draft.route(&configuration)
-        self.rulesFile = url == nil && configuration.hasIngress ? draft.file?.path : nil
-        let credentials = try key ?? namedCredentials(configuration, file: configFile.file())
+        let file = draft.terms.file?.path
+        self.rulesFile = terms.url == nil && configuration.hasIngress ? file : nil
+        let credentials = try key ?? namedCredentials(configuration, file: file ?? "")
         self.credentials = credentials.credentials
         self.options = try connectorOptions(
             configuration,
@@ -62,37 +47,32 @@ struct ConnectorPlan {
 extension ConnectorPlan {
     /// What is known so far.
     private struct Draft {
-        let name: String?
-        /// Whether the configuration file was named, and not found in one of the usual places.
-        let isNamedFile: Bool
-        let url: String?
-        var file: (path: String, configuration: ConnectorConfiguration)?
+        private(set) var terms: ConnectorTerms
+
+        init(_ terms: ConnectorTerms) { self.terms = terms }
 
         /// The key to log in with; nil when it is the one that the configuration file names.
-        mutating func key(
-            _ token: (token: TunnelToken, origin: String)?,
-            credentialsFile: String?
-        ) throws -> (credentials: Credentials, origin: String)? {
-            if let token {
-                let credentials = token.token.credentials
-                try self.settle(on: credentials, of: token.origin)
-                return (credentials, token.origin)
+        mutating func key() throws -> (credentials: Credentials, origin: String)? {
+            if let (token, origin) = self.terms.token {
+                try self.settle(on: token.credentials, of: origin)
+                return (token.credentials, origin)
             }
-            if let credentialsFile {
+            if let credentialsFile = self.terms.credentialsFile {
                 let credentials = try Self.read { try Credentials(file: credentialsFile) }
                 try self.settle(on: credentials, of: credentialsFile)
                 return (credentials, credentialsFile)
             }
             let kept = CredentialsDirectory(.usual)
-            guard let tunnel = self.name ?? self.file?.configuration.tunnel else { return nil }
-            let namesOther = self.file?.configuration.tunnel.map { $0 != tunnel } ?? false
+            let file = self.terms.file
+            guard let tunnel = self.terms.name ?? file?.configuration.tunnel else { return nil }
+            let namesOther = file?.configuration.tunnel.map { $0 != tunnel } ?? false
             if let file, file.configuration.credentialsFile != nil, !namesOther { return nil }
             guard let found = try Self.read({ try kept.find(tunnel) }) else {
                 if let file, let other = file.configuration.tunnel, namesOther {
                     throw self.mismatch(file.path, other, tunnel)
                 }
                 // The file, if there is one, is known to lack `credentials-file`, and says so.
-                if self.file != nil { return nil }
+                if file != nil, !self.terms.isShared { return nil }
                 throw Failure(
                     "There are no credentials of a tunnel \(tunnel) in "
                         + "\(ConfigurationDirectory.usual.path): make it with `culvert tunnel create "
@@ -107,16 +87,16 @@ extension ConnectorPlan {
         /// Drops a configuration file that is for another tunnel, if it is only there by chance.
         private mutating func settle(on credentials: Credentials, of origin: String) throws {
             let names = [credentials.tunnelName, credentials.tunnelID].compactMap { $0 }
-            if let name, !names.contains(name) {
+            if let name = self.terms.name, !names.contains(name) {
                 throw Failure("\(origin) is of tunnel \(credentials.tunnelName), not \(name).")
             }
-            guard let file, let tunnel = file.configuration.tunnel, !names.contains(tunnel) else {
-                return
+            guard let file = self.terms.file, let tunnel = file.configuration.tunnel,
+                !names.contains(tunnel)
+            else { return }
+            guard !self.terms.isNamedFile, self.terms.url != nil else {
+                throw self.mismatch(file.path, tunnel, self.terms.name ?? credentials.tunnelName)
             }
-            guard !self.isNamedFile, self.url != nil else {
-                throw self.mismatch(file.path, tunnel, self.name ?? credentials.tunnelName)
-            }
-            self.file = nil
+            self.terms.file = nil
         }
 
         /// What `--url` names: as a rule's `service` has it, or as cloudflared's own option, where the scheme
@@ -132,7 +112,7 @@ extension ConnectorPlan {
 
         private func mismatch(_ file: String, _ its: String, _ wanted: String) -> Failure {
             let hint =
-                self.isNamedFile
+                self.terms.isNamedFile
                 ? "" : " Say --url http://localhost:3000, or name another file with --config."
             return Failure("\(file) is for tunnel \(its), not \(wanted).\(hint)")
         }
@@ -148,10 +128,10 @@ extension ConnectorPlan {
             var notices = configuration.notices
             // What it says of no rules is not so: the edge, or --url, has them.
             if !configuration.hasIngress { notices.removeAll { $0.key == "ingress" } }
-            guard let url else { return notices.map { "\($0)" } }
+            guard let url = self.terms.url else { return notices.map { "\($0)" } }
             let service = try Self.service(url)
             var texts = notices.map { "\($0)" }
-            if configuration.hasIngress, let file {
+            if configuration.hasIngress, let file = self.terms.file {
                 texts.append("--url takes the place of the rules of \(file.path)")
             }
             configuration.ingress = IngressRules(

@@ -9,7 +9,7 @@ struct ConnectorSource: ParsableArguments {
     var token: String?
 
     @Option(help: "A file with the token, its owner's only; - is standard input.")
-    var tokenFile: String?
+    var tokenFile: [String] = []
 
     @Option(
         name: [.customLong("cred-file"), .customLong("credentials-file")],
@@ -24,7 +24,7 @@ struct ConnectorSource: ParsableArguments {
     var edgeAddress: String?
 
     func validate() throws {
-        let given = [self.token, self.tokenFile, self.credentialsFile].compactMap { $0 }
+        let given = [self.token, self.tokenFile.first, self.credentialsFile].compactMap { $0 }
         guard given.count <= 1 else {
             throw ValidationError("--token, --token-file and --cred-file exclude each other.")
         }
@@ -33,22 +33,60 @@ struct ConnectorSource: ParsableArguments {
     /// The token that the options or the environment have; nil when there is none, or a credentials
     /// file is named.
     ///
-    /// - Throws: `Failure` with what is wrong with it, and none of it.
+    /// - Throws: `Failure` with what is wrong with it, and none of it, or that there are several.
     func readToken() throws -> (token: TunnelToken, origin: String)? {
-        if let token { return (try Self.parse(token, of: "--token"), "--token") }
-        if let tokenFile {
-            return (try Self.parse(Self.contents(of: tokenFile), of: tokenFile), tokenFile)
+        let tokens = self.tokens
+        guard tokens.count <= 1 else {
+            throw Failure(
+                "There are \(tokens.count) tokens, and this is for one tunnel at a time: give one of "
+                    + "them, with --token-file."
+            )
         }
-        let environment = ProcessInfo.processInfo.environment["CULVERT_TOKEN"] ?? ""
-        guard !environment.isEmpty, self.credentialsFile == nil else { return nil }
-        return (try Self.parse(environment, of: "CULVERT_TOKEN"), "CULVERT_TOKEN")
+        return try tokens.first.map { (try $0.read(), $0.origin) }
     }
 
-    private static func parse(_ text: String, of origin: String) throws -> TunnelToken {
+    /// The tokens that the options have, or else the environment; none when a credentials file is named.
+    var tokens: [GivenToken] {
+        if let token { return [GivenToken(origin: "--token", place: .text(token))] }
+        guard self.tokenFile.isEmpty else {
+            return self.tokenFile.map { GivenToken(origin: $0, place: .file($0)) }
+        }
+        let environment = ProcessInfo.processInfo.environment["CULVERT_TOKEN"] ?? ""
+        guard !environment.isEmpty, self.credentialsFile == nil else { return [] }
+        let words = environment.split(whereSeparator: \.isWhitespace).map(String.init)
+        guard words.count > 1 else {
+            return [GivenToken(origin: "CULVERT_TOKEN", place: .text(environment))]
+        }
+        return words.enumerated().map { index, word in
+            GivenToken(origin: "token \(index + 1) of CULVERT_TOKEN", place: .text(word))
+        }
+    }
+}
+
+/// Where a token is, that was not read yet.
+struct GivenToken {
+    enum Place {
+        /// The token itself. A secret.
+        case text(String)
+        /// A file, or `-` for a line of standard input.
+        case file(String)
+    }
+
+    /// What it is called in an error.
+    let origin: String
+    let place: Place
+
+    /// - Throws: `Failure` with what is wrong with it, and none of it.
+    func read() throws -> TunnelToken {
+        let text =
+            switch self.place {
+            case .text(let text): text
+            case .file(let file): try Self.contents(of: file)
+            }
         do {
             return try TunnelToken(text)
         } catch {
-            throw Failure("\(origin): the token \(error.message).")
+            throw Failure("\(self.origin): the token \(error.message).")
         }
     }
 

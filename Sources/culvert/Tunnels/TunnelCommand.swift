@@ -21,21 +21,39 @@ struct TunnelCommand: AsyncParsableCommand {
 
 /// Where a connector's configuration file is.
 struct ConnectorFileOption: ParsableArguments {
-    @Option(help: "The configuration file; without it the usual places are looked in.")
-    var config: String?
+    @Option(
+        name: .customLong("config"),
+        help: "The configuration file; without it the usual places are looked in."
+    )
+    var configs: [String] = []
+
+    /// The file that was named, if one was.
+    var config: String? { self.configs.first }
+
+    func validate() throws {
+        guard self.configs.count <= 1 else {
+            throw ValidationError("This looks at one file: give one --config.")
+        }
+    }
 
     /// The file named, or the first of the usual ones that exists.
     func file() throws -> String {
-        guard let file = self.fileIfAny() else {
-            let usual = Self.usualFiles.joined(separator: ", ")
-            throw Failure("No configuration file: name one with --config, or put it at \(usual).")
-        }
+        guard let file = self.fileIfAny() else { throw Self.noFile }
         return file
     }
 
     /// The same; nil when none is named and none of the usual ones exists.
-    func fileIfAny() -> String? {
-        self.config ?? Self.usualFiles.first { FileManager.default.fileExists(atPath: $0) }
+    func fileIfAny() -> String? { self.config ?? Self.usualFile }
+
+    /// The first of the usual files that exists; nil when none does.
+    static var usualFile: String? {
+        self.usualFiles.first { FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// What to say where there has to be one.
+    static var noFile: Failure {
+        let usual = Self.usualFiles.joined(separator: ", ")
+        return Failure("No configuration file: name one with --config, or put it at \(usual).")
     }
 
     /// Where a file is looked for, `CULVERT_HOME` taken into account.

@@ -8,7 +8,7 @@ import Logging
 struct TunnelRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Connect to the edge and serve a tunnel.",
+        abstract: "Connect to the edge and serve a tunnel, or several.",
         discussion: """
             A tunnel that `culvert tunnel create` made on this machine is run by its name. Elsewhere \
             it takes a token, of `culvert tunnel token`: in $CULVERT_TOKEN or a file it stays out of \
@@ -16,7 +16,14 @@ struct TunnelRunCommand: AsyncParsableCommand {
 
             Where requests go is in the configuration file, or --url says it for a single service. The \
             file is described in conf/config.yml; one of cloudflared's works with `edge:` added, or \
-            with credentials that say where the edge is. Without either the edge says where requests go             (`culvert tunnel config edit`), whoever runs it: give rules here where that is not wanted. What             it says is kept, to start with while the edge is away.
+            with credentials that say where the edge is. Without either the edge says where requests go \
+            (`culvert tunnel config edit`), whoever runs it: give rules here where that is not wanted. What \
+            it says is kept, to start with while the edge is away.
+
+            Several tunnels run in one process when several names are given, or several --config, each for \
+            its own tunnel, or several --token-file, or tokens with spaces between them in $CULVERT_TOKEN. \
+            With several --config, tokens are the keys of those files that say `tunnel` as they do. A file \
+            without `tunnel` may be that of all. One that its edge refuses leaves the others alone.
 
             The file is read again at SIGHUP, and when it changes: the rules change at once, nothing under \
             way is cut, and a file with a mistake is reported and changes nothing. \
@@ -25,16 +32,31 @@ struct TunnelRunCommand: AsyncParsableCommand {
 
             Examples:
               culvert tunnel run demo --url http://localhost:3000
+              culvert tunnel run demo shop
               culvert tunnel run --config /etc/culvert/config.yml
+              culvert tunnel run --config /etc/culvert/demo.yml --config /etc/culvert/shop.yml
               CULVERT_TOKEN=cvt_… culvert tunnel run --url http://localhost:3000
               CULVERT_TOKEN=cvt_… culvert tunnel run          with the rules that the edge has
             """
     )
 
-    @Argument(help: "The tunnel's name or id, if neither the file nor a token says it.")
-    var name: String?
+    @Argument(
+        help: ArgumentHelp(
+            "The tunnels' names or ids, if neither the files nor tokens say them.",
+            valueName: "name"
+        )
+    )
+    var names: [String] = []
 
-    @OptionGroup var configFile: ConnectorFileOption
+    @Option(
+        name: .customLong("config"),
+        help: """
+            The configuration file (may be repeated, a tunnel each); without it the usual places are \
+            looked in.
+            """
+    )
+    var configs: [String] = []
+
     @OptionGroup var source: ConnectorSource
 
     @Option(help: "The one service to send every request to, such as http://localhost:3000.")
@@ -42,32 +64,68 @@ struct TunnelRunCommand: AsyncParsableCommand {
 
     @OptionGroup var logging: LoggingOptions
 
+    func validate() throws {
+        let mistakes = TunnelSelection(
+            names: self.names,
+            files: self.configs,
+            tokens: self.source.tokenFile + (self.source.token == nil ? [] : ["--token"]),
+            hasCredentialsFile: self.source.credentialsFile != nil,
+            hasURL: self.url != nil
+        ).mistakes
+        guard mistakes.isEmpty else {
+            throw ValidationError(mistakes.joined(separator: "\n"))
+        }
+    }
+
     func run() async throws {
-        let plan = try ConnectorPlan(
-            name: self.name,
-            configFile: self.configFile,
+        let plan = try RunPlan(
+            names: self.names,
+            configs: self.configs,
             source: self.source,
             url: self.url
         )
-        let logger = self.logging.logger(configured: Logger.Level(plan.configuration.logLevel))
+        let logger = self.logging.logger(configured: plan.level)
+        let connectors = plan.tunnels.map { name, plan in
+            self.connector(plan, name, logger)
+        }
+        try await runConnectors(
+            connectors,
+            metrics: plan.metrics,
+            grace: plan.grace,
+            logger: logger
+        )
+    }
+
+    /// One of the tunnels, whose notices are logged. Of several, each logs with its name, at its own level.
+    private func connector(
+        _ plan: ConnectorPlan,
+        _ name: String?,
+        _ process: Logger
+    ) -> PlannedConnector {
+        var logger = process
+        if let name {
+            logger[metadataKey: "tunnel"] = "\(name)"
+            logger.logLevel = self.logging.level ?? Logger.Level(plan.configuration.logLevel)
+        }
         for notice in plan.notices { logger.notice("\(notice)") }
-        try await runConnector(
-            plan.options,
-            configuration: plan.configuration,
+        return PlannedConnector(
+            name: name,
+            options: plan.options,
+            rulesFile: plan.rulesFile,
             logger: logger,
-            watching: plan.rulesFile,
-            onState: { _ in },
-            onRecord: { record in
-                logger.debug(
-                    "Request",
-                    metadata: [
-                        "method": "\(record.method)", "host": "\(record.host)",
-                        "path": "\(record.path)", "origin": "\(record.origin)",
-                        "status": "\(record.status.map(String.init) ?? "none")",
-                        "failure": "\(record.failure.map { "\($0)" } ?? "none")",
-                    ]
-                )
-            }
+            onRecord: { [logger] in Self.log($0, logger) }
+        )
+    }
+
+    private static func log(_ record: ExchangeRecord, _ logger: Logger) {
+        logger.debug(
+            "Request",
+            metadata: [
+                "method": "\(record.method)", "host": "\(record.host)",
+                "path": "\(record.path)", "origin": "\(record.origin)",
+                "status": "\(record.status.map(String.init) ?? "none")",
+                "failure": "\(record.failure.map { "\($0)" } ?? "none")",
+            ]
         )
     }
 }

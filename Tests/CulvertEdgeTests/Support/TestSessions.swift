@@ -9,7 +9,6 @@ import TunnelWire
 struct TestSessions {
     let host = SessionHost(
         group: MultiThreadedEventLoopGroup.singleton,
-        acceptor: nil,
         logger: Logger(label: "test")
     )
 

@@ -156,9 +156,17 @@ struct Exposition {
     }
 
     private static func checkHistogram(_ family: Family) throws {
+        let histograms = Dictionary(grouping: family.samples) { sample in
+            sample.labels.filter { $0.key != "le" }
+        }
+        for samples in histograms.values { try self.checkHistogram(family.name, samples) }
+    }
+
+    /// Of one series.
+    private static func checkHistogram(_ name: String, _ samples: [Sample]) throws {
         var bounds: [Double] = []
         var counts: [Double] = []
-        for sample in family.samples where sample.name.hasSuffix("_bucket") {
+        for sample in samples where sample.name.hasSuffix("_bucket") {
             guard let bound = sample.labels["le"].flatMap({ Self.value($0[...]) }) else {
                 throw Self.bad("bucket without le")
             }
@@ -167,9 +175,9 @@ struct Exposition {
         }
         guard bounds == bounds.sorted(), counts == counts.sorted(), bounds.last == .infinity,
             Set(bounds).count == bounds.count
-        else { throw Self.bad("buckets of \(family.name) out of order") }
-        let count = family.samples.first { $0.name.hasSuffix("_count") }?.value
-        guard count == counts.last, family.samples.contains(where: { $0.name.hasSuffix("_sum") })
-        else { throw Self.bad("\(family.name) does not add up") }
+        else { throw Self.bad("buckets of \(name) out of order") }
+        let count = samples.first { $0.name.hasSuffix("_count") }?.value
+        guard count == counts.last, samples.contains(where: { $0.name.hasSuffix("_sum") })
+        else { throw Self.bad("\(name) does not add up") }
     }
 }

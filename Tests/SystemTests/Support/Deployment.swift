@@ -136,8 +136,27 @@ final class Deployment {
         waits: Bool = true,
         within prefix: [String] = []
     ) throws -> ManagedProcess {
+        let file = try self.configure(tunnel, ingress: ingress, through: port, settings: settings)
+        let command =
+            prefix + [Programs.culvert, "tunnel", "run", "--config", file, "--log-level", "debug"]
+        let connector = try ManagedProcess(
+            command[0],
+            Array(command.dropFirst()),
+            in: self.directory
+        )
+        if waits { try connector.line("Connected to the edge") }
+        return connector
+    }
+
+    /// Writes a connector's configuration file and gives its path; see ``startConnector``.
+    func configure(
+        _ tunnel: String,
+        ingress: [String],
+        through port: Int? = nil,
+        settings: String = ""
+    ) throws -> String {
         let rules = (ingress + ["{service: http_status:404}"]).map { "  - " + $0 }
-        let file = try self.directory.write(
+        return try self.directory.write(
             """
             tunnel: \(tunnel)
             credentials-file: \(tunnel).json
@@ -151,14 +170,21 @@ final class Deployment {
             """,
             to: "config-\(UUID().uuidString.prefix(6)).yml"
         )
-        let command =
-            prefix + [Programs.culvert, "tunnel", "run", "--config", file, "--log-level", "debug"]
+    }
+
+    /// One process with a tunnel for each file; it is connected with all of them.
+    func startConnector(
+        files: [String],
+        _ arguments: [String] = [],
+        _ environment: [String] = []
+    ) throws -> ManagedProcess {
         let connector = try ManagedProcess(
-            command[0],
-            Array(command.dropFirst()),
+            "/usr/bin/env",
+            environment + [Programs.culvert, "tunnel", "run", "--log-level", "debug"]
+                + files.flatMap { ["--config", $0] } + arguments,
             in: self.directory
         )
-        if waits { try connector.line("Connected to the edge") }
+        try connector.line("Connected to the edge", skipping: files.count - 1)
         return connector
     }
 

@@ -1,24 +1,39 @@
-import ConfigurationFile
 import CulvertConnector
-import Logging
-import NIOPosix
 import StatusServer
 import Synchronization
 import TunnelWire
 
-/// What a connector's `metrics` listener shows: its counters, and whether it is connected.
+/// What the `metrics` listener shows of a connector: its counters, and whether it is connected.
 final class ConnectorStatus: Sendable {
-    private let metrics = ConnectorMetrics(version: buildVersion)
-    private let isConnected = Atomic<Bool>(false)
+    /// What to tell it apart by; nil for the only one of a process.
+    let tunnel: String?
+    private let metrics: ConnectorMetrics
+    private let connected = Atomic<Bool>(false)
+    private let refused = Atomic<Bool>(false)
     private let hasSession = Atomic<Bool>(false)
     private let unhealthyCount = Atomic<Int>(0)
-    private let id = String(UInt64.random(in: .min ... .max), radix: 16)
+
+    /// Adds its series to the process's.
+    init(in registry: MetricsRegistry, tunnel: String?) {
+        self.tunnel = tunnel
+        self.metrics = ConnectorMetrics(
+            version: buildVersion,
+            registry: registry,
+            tunnel: tunnel
+        )
+    }
+
+    /// Whether it has a link that is logged in; any thread.
+    var isConnected: Bool { self.connected.load(ordering: .relaxed) }
+
+    /// Whether its edge has refused it for good; any thread.
+    var isRefused: Bool { self.refused.load(ordering: .relaxed) }
 
     /// Any thread.
     func note(_ state: ConnectorState) {
         switch state {
         case .connected(let welcome):
-            self.isConnected.store(true, ordering: .relaxed)
+            self.connected.store(true, ordering: .relaxed)
             self.metrics.dialEnded(isLoggedIn: true)
             if welcome.isResumed {
                 self.metrics.sessions.sessionResumed()
@@ -30,13 +45,14 @@ final class ConnectorStatus: Sendable {
                 self.metrics.sessions.sessionOpened()
             }
         case .connecting:
-            if self.isConnected.exchange(false, ordering: .relaxed) {
+            if self.connected.exchange(false, ordering: .relaxed) {
                 self.metrics.sessions.linkLost()
             } else {
                 self.metrics.dialEnded(isLoggedIn: false)
             }
         case .refused(let refusal):
-            self.isConnected.store(false, ordering: .relaxed)
+            self.connected.store(false, ordering: .relaxed)
+            self.refused.store(true, ordering: .relaxed)
             self.metrics.sessions.loginRefused(code: refusal.code.rawValue)
         }
     }
@@ -58,23 +74,11 @@ final class ConnectorStatus: Sendable {
         )
     }
 
-    /// Listens for scrapes for as long as the process lives.
-    ///
-    /// - Throws: `StatusServerError` naming the address.
-    func serve(on address: HostPort, logger: Logger) async throws {
+    /// Has the metrics show how it stands at each scrape.
+    func observe() {
         self.metrics.observe(
-            readyConnections: { self.isConnected.load(ordering: .relaxed) ? 1 : 0 },
+            readyConnections: { self.isConnected ? 1 : 0 },
             unhealthyHostnames: { self.unhealthyCount.load(ordering: .relaxed) }
-        )
-        let routes = StatusRoutes.connector(self.metrics.registry) {
-            ConnectorReadiness(
-                readyConnections: self.isConnected.load(ordering: .relaxed) ? 1 : 0,
-                connectorID: self.id
-            )
-        }
-        _ = try await StatusServer(routes: routes, logger: logger).start(
-            on: (address.host, address.port),
-            group: MultiThreadedEventLoopGroup.singleton
         )
     }
 }

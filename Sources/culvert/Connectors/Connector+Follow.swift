@@ -1,0 +1,22 @@
+import CulvertConnector
+import Logging
+
+extension Connector {
+    /// Takes over the rules of a configuration file when it changes, until the task is cancelled.
+    func follow(_ file: String, _ logger: Logger) async {
+        // What options have overridden is not the file's to change.
+        let running = try? ConnectorConfiguration.load(file: file)
+        await ConfigurationWatch(file: file, logger: logger).run {
+            let fresh = try ConnectorConfiguration.load(file: file)
+            for notice in fresh.notices { logger.notice("\(notice)") }
+            self.replace(fresh.ingress)
+            logger.info("Read the configuration again", metadata: ["file": "\(file)"])
+            let later = running.map { fresh.keysThatDiffer(from: $0) } ?? []
+            guard !later.isEmpty else { return }
+            logger.notice(
+                "Some of it counts from the next start on",
+                metadata: ["keys": "\(later.joined(separator: ", "))"]
+            )
+        }
+    }
+}
