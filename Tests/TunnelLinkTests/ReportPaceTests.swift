@@ -50,7 +50,6 @@ import TunnelWire
     @Test func aFloodOfReportsIsLookedAtOnceASecondAndTheLastIsKnown() throws {
         let host = SessionHost(
             group: MultiThreadedEventLoopGroup.singleton,
-            acceptor: nil,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
         let driver = SessionDriver(
