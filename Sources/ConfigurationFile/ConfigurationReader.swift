@@ -13,13 +13,21 @@ package final class ConfigurationReader {
     package private(set) var notices: [ConfigurationProblem] = []
     /// Paths of keys that were asked for and are not in the file.
     package private(set) var absentKeys: [String] = []
+    /// Whether the files that it names are looked into as well: they are on this machine, and what is read
+    /// is about to be run here.
+    package let looksIntoFiles: Bool
     /// The folder `~` stands for, or nil when there is none.
     private let home: String?
 
     /// For one file; `~` stands for `home`, by default the environment's `HOME`.
-    package init(file: String, home: String? = ProcessInfo.processInfo.environment["HOME"]) {
+    package init(
+        file: String,
+        home: String? = ProcessInfo.processInfo.environment["HOME"],
+        looksIntoFiles: Bool = false
+    ) {
         self.file = file
         self.home = home
+        self.looksIntoFiles = looksIntoFiles
     }
 
     /// Reads a configuration file's bytes.

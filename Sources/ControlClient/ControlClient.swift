@@ -101,7 +101,12 @@ package struct ControlClient: Sendable {
         var body: Data
     }
 
-    /// Sends a request for `/api/v1/…`; each segment of the path is encoded.
+    /// How long a request waits in all, where the edge says that it comes too soon (429 with `Retry-After`, RFC
+    /// 9110 §10.2.3); beyond that it fails.
+    private static let longestPause = Duration.seconds(10)
+
+    /// Sends a request for `/api/v1/…`; each segment of the path is encoded. One that comes too soon is sent
+    /// again when the edge says, within ``longestPause``.
     ///
     /// - Throws: why there is no answer that is fine.
     func send(
@@ -111,6 +116,30 @@ package struct ControlClient: Sendable {
         body: Data? = nil
     ) async throws(ControlClientError) -> Answer {
         let request = self.request(method, path, query, body)
+        var paused = Duration.zero
+        while true {
+            let (answer, headers) = try await self.exchange(request)
+            guard !(200..<300).contains(answer.status) else { return answer }
+            let kind = headers.first(name: "content-type") ?? ""
+            let failure = self.failure(answer, kind, headers.first(name: "location"))
+            guard failure.isProblem(.rateLimited), let pause = Self.pause(headers),
+                paused + pause <= Self.longestPause
+            else { throw failure }
+            paused += pause
+            do { try await Task.sleep(for: pause) } catch { throw failure }
+        }
+    }
+
+    /// What `Retry-After` asks for, in whole seconds, at least one; nil when it says nothing of the kind.
+    private static func pause(_ headers: HTTPHeaders) -> Duration? {
+        guard let text = headers.first(name: "retry-after"), let seconds = Int(text), seconds >= 0
+        else { return nil }
+        return .seconds(max(1, seconds))
+    }
+
+    private func exchange(
+        _ request: HTTPClientRequest
+    ) async throws(ControlClientError) -> (answer: Answer, headers: HTTPHeaders) {
         let status: Int
         let headers: HTTPHeaders
         let content: ByteBuffer
@@ -123,12 +152,7 @@ package struct ControlClient: Sendable {
         } catch {
             throw ControlClientError(cause: error, options: self.options)
         }
-        let kind = headers.first(name: "content-type") ?? ""
-        let answer = Answer(status: status, body: Data(content.readableBytesView))
-        guard (200..<300).contains(status) else {
-            throw self.failure(answer, kind, headers.first(name: "location"))
-        }
-        return answer
+        return (Answer(status: status, body: Data(content.readableBytesView)), headers)
     }
 
     /// Asks for an answer of lines that come one by one, without a limit in time; each is handed on without

@@ -136,7 +136,13 @@ package final class Connector: Sendable {
         let none = (IngressRules(service: .httpStatus(503)), ManagedIngress())
         do {
             guard let kept = try options.keptConfiguration?.read() else { return none }
-            guard let start = ManagedIngress.starting(with: kept) else { return none }
+            guard let start = ManagedIngress.starting(with: kept) else {
+                logger.warning(
+                    "The configuration that was kept cannot be run here any more",
+                    metadata: ["version": "\(kept.version)"]
+                )
+                return none
+            }
             logger.info(
                 "Begins with the configuration that the edge sent last",
                 metadata: ["version": "\(kept.version)"]

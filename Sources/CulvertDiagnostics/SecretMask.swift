@@ -98,19 +98,34 @@ package struct SecretMask {
             .replacing(/(:\/\/)[^\s\/@:"']{0,256}:(?!\d{1,5}[\/\s"'])[^\s"']{0,1024}@/) {
                 "\($0.1)\(self.mark)@"
             }
-            .replacing(/(?i)\b((?:basic|bearer|negotiate|digest)\s+)[A-Za-z0-9._~+\/=\-]{12,}/) {
-                "\($0.1)\(self.mark)"
-            }
-            .replacing(/(?i)(\bsecret\s+)"[^"]*"/) { "\($0.1)\"\(self.mark)\"" }
             .replacing(self.option) { "\($0.1)\(self.mark)" }
+            .replacing(self.header) { "\($0.1) \(self.mark)" }
+            .replacing(self.field) { "\($0.1)\(self.mark)" }
+            .replacing(self.scheme) { "\($0.1)\(self.mark)" }
+            .replacing(/(?i)(\bsecret\s+)"[^"]*"/) { "\($0.1)\"\(self.mark)\"" }
             .replacing(self.assignment) { match in
                 self.isSecret(key: match.key) ? "\(match.start)\(self.mark)" : String(match.0)
             }
     }
 
-    /// `--token VALUE`.
+    /// `--token VALUE`, `--basic-auth "VALUE"`.
     private static var option: Regex<(Substring, Substring)> {
-        /(?i)(--[\w\-]{0,64}(?:token|password|secret)[ \0]+)[^\s\0]+/
+        /(?i)(--[\w\-]{0,64}(?:token|password|secret|auth|enrolment|cookie)[ \t\0]+)(?:"[^"\n]*"|'[^'\n]*'|[^\s\0]+)/
+    }
+
+    /// `--header NAME: VALUE`, all that is left of the line.
+    private static var header: Regex<(Substring, Substring)> {
+        /(?i)(--header[= \t\0]["']?[\w\-]{1,64}:)[^\r\n\0]+/
+    }
+
+    /// A header's line with a secret, to its end: it has spaces and semicolons.
+    private static var field: Regex<(Substring, Substring)> {
+        /(?i)(\b(?:cookie|set-cookie|authorization|proxy-authorization)[ \t]{0,16}:[ \t]{0,16})(?!["' \t])[^\r\n\0]+/
+    }
+
+    /// `Basic VALUE` and the like, however short, but no words such as "basic authentication".
+    private static var scheme: Regex<(Substring, Substring)> {
+        /(?i)\b((?:basic|bearer|negotiate|digest)[ \t]{1,16})(?!(?:auth|authentication|authorization|token|tokens|login|logins|credentials)\b)[A-Za-z0-9._~+\/=\-]+/
     }
 
     /// `KEY=VALUE`, `KEY: VALUE`, `"KEY": "VALUE"`.

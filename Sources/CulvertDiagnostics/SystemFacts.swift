@@ -71,11 +71,10 @@ package enum SystemFacts {
         }
     }
 
-    /// The processes called `culvert`, with their arguments.
-    package static func processes() -> [String] {
+    /// The processes called `culvert`, with their arguments, which may have secrets.
+    package static func processes() -> [(pid: Int32, arguments: [String])] {
         self.culverts().map { pid in
-            let words = self.file("/proc/\(pid)/cmdline").split(separator: "\0")
-            return "\(pid): \(words.joined(separator: " "))"
+            (pid, self.file("/proc/\(pid)/cmdline").split(separator: "\0").map(String.init))
         }
     }
 

@@ -155,8 +155,12 @@ package final class Edge: Sendable {
     /// Takes over what of a configuration can change while the edge runs: the tunnels that it declares.
     ///
     /// - Returns: the keys that differ besides, and count from the next start on.
-    /// - Throws: `RouteTableError` when two tunnels have the same hostname; nothing is changed then.
+    /// - Throws: `RouteTableError` when two tunnels have the same hostname, `CertificateStoreError` when the
+    ///   next start would fail of its certificates; nothing is changed then.
     package func reload(_ fresh: EdgeConfiguration) throws -> [String] {
+        if fresh.certificates != self.configuration.certificates {
+            _ = try CertificateStore(fresh.certificates)
+        }
         try self.tunnels.replaceDeclared(fresh.tunnels, self.endpoint)
         return fresh.keysThatDiffer(from: self.configuration)
     }

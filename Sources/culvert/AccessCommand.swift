@@ -32,18 +32,10 @@ struct AccessOptions: ParsableArguments {
         do {
             var target = try AccessTarget(hostname: hostname)
             target.caFile = self.caFile
-            if let edgeAddress {
-                let address = try HostPort(edgeAddress, defaultPort: 443)
-                guard !address.host.isEmpty, address.port != 0 else {
-                    throw Failure("--edge-address \(edgeAddress): needs a host and a port")
-                }
-                target.edgeAddress = address
-            }
+            target.edgeAddress = try self.edgeAddress.map { try dialAddress($0) }
             return target
-        } catch let malformed as HostPort.Malformed {
-            throw Failure("--edge-address: \(malformed.message)")
         } catch let error as AccessError {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .usage)
         }
     }
 }
@@ -108,11 +100,15 @@ struct AccessTCPCommand: AsyncParsableCommand {
 
     private func target() throws -> AccessTarget {
         var target = try self.access.target(self.hostname)
-        for header in self.headers { try target.addField(header) }
+        do {
+            for header in self.headers { try target.addField(header) }
+        } catch {
+            throw Failure("\(error)", .usage)
+        }
         if let destination {
             guard let address = try? HostPort(destination), !address.host.isEmpty,
                 address.port != 0
-            else { throw Failure("--destination \(destination): expected HOST:PORT") }
+            else { throw Failure("--destination \(destination): expected HOST:PORT", .usage) }
             target.destination = address.description
         }
         return target
@@ -128,7 +124,7 @@ struct AccessTCPCommand: AsyncParsableCommand {
                 port: address.port
             )
         } catch {
-            throw Failure("--url \(text): \(error.message)")
+            throw Failure("--url \(text): \(error.message)", .usage)
         }
     }
 
@@ -151,13 +147,20 @@ struct AccessSSHConfigCommand: ParsableCommand {
         abstract: "Print what belongs into ~/.ssh/config to reach a hostname with plain ssh."
     )
 
-    @Option(help: "The service's hostname at the edge; without it, a name to replace.")
+    @Option(
+        help:
+            "The service's hostname at the edge, or *.NAME for all below one; without it, a name to replace."
+    )
     var hostname: String?
 
     @OptionGroup var access: AccessOptions
 
     func run() throws {
-        let target = try self.access.target(self.hostname ?? "ssh.example.com")
+        let hostname = self.hostname ?? "ssh.example.com"
+        // ssh's own pattern; %h is the name that was asked for.
+        let isPattern = hostname.hasPrefix("*.")
+        let target = try self.access.target(isPattern ? "any" + hostname.dropFirst() : hostname)
+        let host = isPattern ? "*" + target.hostname.dropFirst("any".count) : target.hostname
         let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         var command = "\(Self.quoted(program ?? "culvert")) access ssh --hostname %h"
         // `%h` is the name alone.
@@ -166,7 +169,7 @@ struct AccessSSHConfigCommand: ParsableCommand {
             command += " --ca-file \(Self.quoted(URL(filePath: file).path))"
         }
         if let address = target.edgeAddress { command += " --edge-address \(address)" }
-        print("Host \(target.hostname)")
+        print("Host \(host)")
         print("    ProxyCommand \(command)")
     }
 

@@ -31,8 +31,12 @@ struct Culvert: AsyncParsableCommand {
             Logins and tunnels are kept in ~/.culvert, or in $CULVERT_HOME. The edge's API is asked \
             through $HTTPS_PROXY when it is set, but for $NO_PROXY.
 
+            `culvert --generate-completion-script bash` (zsh, fish) prints what completes commands in a shell.
+
             Exit codes: 0 it is done; 1 it failed; 3 you are not logged in; 4 there is no such tunnel, \
-            hostname, account or key; 5 a hostname's DNS record was not made; 64 the arguments are wrong.
+            hostname, account or key; 5 a hostname's DNS record was not made; 64 the arguments or the \
+            environment are wrong; 77 the edge refuses the connector for good; 78 a file is missing or wrong. \
+            After the last three a service is not started again.
             """,
         version: buildVersion,
         subcommands: [
@@ -46,7 +50,7 @@ struct Culvert: AsyncParsableCommand {
     /// Runs the command that the arguments name, and exits as it ended.
     static func main() async {
         do {
-            var command = try await Self.asyncParseAsRoot(nil)
+            var command = await Self.parsed()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -57,6 +61,23 @@ struct Culvert: AsyncParsableCommand {
         } catch let error as ControlClientError {
             Self.end(Failure(error))
         } catch {
+            Self.exit(withError: error)
+        }
+    }
+
+    /// The command that the arguments name; ends the process where they are wrong, or ask for help.
+    private static func parsed() async -> any ParsableCommand {
+        let words = Array(ProcessInfo.processInfo.arguments.dropFirst())
+        do {
+            return try await Self.asyncParseAsRoot(FamiliarArguments.translated(words))
+        } catch {
+            if Self.exitCode(for: error) == .validationFailure,
+                let advice = FamiliarHint.advice(on: words)
+            {
+                note("Error: \(Self.message(for: error))\n\(advice)")
+                flushStandardOutput()
+                Foundation.exit(Failure.Code.usage.rawValue)
+            }
             Self.exit(withError: error)
         }
     }

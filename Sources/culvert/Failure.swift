@@ -3,7 +3,8 @@ import Foundation
 
 /// An error for a person: what happened, why, and what to do next. Its text is all that is printed.
 struct Failure: Error, CustomStringConvertible, LocalizedError {
-    /// What a script can tell apart by the exit code; what is wrong with the arguments is 64.
+    /// What a script can tell apart by the exit code. Where trying again without changing anything is
+    /// useless, from 64 on, a service is not started again; the numbers are those of sysexits.h.
     enum Code: Int32 {
         case failed = 1
         /// There is no login, or none that is good.
@@ -12,6 +13,15 @@ struct Failure: Error, CustomStringConvertible, LocalizedError {
         case notFound = 4
         /// The hostname leads to its tunnel, but its DNS record was not made.
         case noRecord = 5
+        /// What the command line or the environment says is wrong, or something is missing there.
+        case usage = 64
+        /// The edge refuses this connector for good.
+        case refused = 77
+        /// A file that was named is missing, or is wrong, or its owner is not the only one to read it.
+        case badFile = 78
+
+        /// Whether trying again without changing anything is useless.
+        var isFinal: Bool { self.rawValue >= Self.usage.rawValue }
     }
 
     let description: String

@@ -40,7 +40,7 @@ struct HealthcheckCommand: ParsableCommand {
             do {
                 address = try HostPort(text)
             } catch {
-                throw Failure("The address of the metrics listener: \(error.message).")
+                throw Failure("The address of the metrics listener: \(error.message).", .usage)
             }
             let answer: StatusProbe.Answer
             do {

@@ -16,6 +16,27 @@ import Testing
         #expect("\(error)" == "there is no such account")
     }
 
+    @Test func whatComesTooSoonIsSentAgainWhenTheEdgeSays() async throws {
+        var tooSoon = try ScriptedEdge.Answer.problem(.rateLimited, "too many requests: wait 1 s")
+        tooSoon.headers = ["retry-after": "1"]
+        let edge = try ScriptedEdge([
+            "GET /api/v1/account": [tooSoon, tooSoon, try .document(Sample.account)]
+        ])
+        let account = try await ControlClient.with(edge.options()) { try await $0.account() }
+        #expect(account == Sample.account)
+        #expect(try edge.requests().count == 3)
+    }
+
+    @Test(arguments: ["11", "86400", "-1", "soon", "Fri, 31 Dec 1999 23:59:59 GMT"])
+    func aWaitThatIsTooLongOrNoNumberIsThePersons(pause: String) async throws {
+        var tooSoon = try ScriptedEdge.Answer.problem(.rateLimited, "too many requests")
+        tooSoon.headers = ["retry-after": pause]
+        let edge = try ScriptedEdge(["GET /api/v1/account": [tooSoon]])
+        let error = try await edge.error()
+        #expect(error.isProblem(.rateLimited))
+        #expect(try edge.requests().count == 1)
+    }
+
     @Test func aTokenThatIsNotGoodMeansToLogInAgain() async throws {
         let edge = try ScriptedEdge([
             "GET /api/v1/account": [.problem(.unauthenticated, "no")],

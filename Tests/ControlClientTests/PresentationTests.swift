@@ -149,6 +149,27 @@ import Testing
         )
     }
 
+    @Test func severalThingsThatAreWrongAreLinesBelowTheTable() {
+        var tunnel = Sample.tunnel
+        tunnel.connectors = [
+            ConnectorDocument(
+                id: "s-1",
+                agent: "a",
+                address: nil,
+                connectedAt: Sample.time,
+                state: "connected",
+                streams: 0,
+                key: "k",
+                configurationVersion: 1,
+                configurationProblem: "version 2:1: a\nversion 2:4: b\u{1B}"
+            )
+        ]
+        let text = TunnelText.details(tunnel, self.time)
+        #expect(text.contains("  version 1: 2 problems, see below\n\n"), "\(text)")
+        let list = "Problems of s-1:  version 2:1: a\n                  version 2:4: b\\u{1b}\n"
+        #expect(text.contains(list), "\(text)")
+    }
+
     @Test func accountsAndWhatTheyDid() {
         var member = Sample.account
         (member.name, member.role, member.maximumTunnels) = ("bob", "member", 10)

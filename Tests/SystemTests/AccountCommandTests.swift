@@ -70,7 +70,7 @@ extension SystemTests {
             #expect(again.status == 4 && again.errors == "Error: not good\n")
             #expect(try home.files() == ["login.json"])
             let wrong = try home.run(["login", "--token", "something"])
-            #expect(wrong.status == 1 && wrong.errors.contains("cve_"))
+            #expect(wrong.status == 64 && wrong.errors.contains("cve_"))
         }
 
         @Test("where a login cannot be kept, the code is not spent")
@@ -144,8 +144,9 @@ extension SystemTests {
             let busy = try home.run(["tunnel", "delete", "demo"])
             #expect(busy.status == 1 && busy.errors == "Error: connectors serve it\n")
             #expect(try home.files().count == 2)
-            let gone = try home.run(["tunnel", "delete", "-f", "demo"])
+            let gone = try home.run(["tunnel", "delete", "-f", "demo", "--output", "json"])
             #expect(gone.status == 0, "\(gone.errors)")
+            #expect(gone.output.contains(#""id" : "\#(Self.id)""#), "\(gone.output)")
             #expect(try home.files() == ["login.json"])
         }
 
@@ -183,6 +184,11 @@ extension SystemTests {
             #expect(token.output.firstMatch("^(cvt_[A-Za-z0-9_-]+)\n$") != nil)
             let body = home.directory.text("api.log")
             #expect(body.contains(#"\"hostnames\":[\"app.example.test\"]"#), "\(body)")
+            let json = try home.run(["tunnel", "token", "demo", "--output", "json"])
+            let made = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
+            let fields = try #require(made as? [String: Any], "\(json.output)")
+            #expect((fields["token"] as? String)?.hasPrefix("cvt_") == true)
+            #expect((fields["key"] as? [String: Any])?["label"] as? String == "l")
             let file = home.directory.file("connector.json")
             let written = try home.run(["tunnel", "token", "demo", "--cred-file", file])
             #expect(written.status == 0 && written.output.isEmpty, "\(written.errors)")
@@ -210,7 +216,7 @@ extension SystemTests {
             try api.logIn(home)
             let bad = try home.write("ingress:\n  - service: nonsense\n", to: "bad.yml")
             let refused = try home.run(["tunnel", "config", "set", "demo", bad])
-            #expect(refused.status == 1 && refused.errors.contains("\(bad):2:14"))
+            #expect(refused.status == 78 && refused.errors.contains("\(bad):2:14"))
             #expect(api.asked.isEmpty)
             let good = try home.write("ingress:\n  - service: http_status:410\n", to: "good.yml")
             let set = try home.run(["tunnel", "config", "set", "demo", good])
@@ -223,9 +229,11 @@ extension SystemTests {
             #expect(edited.output == "The edge has it as version 5.\n", "\(edited.errors)")
             let same = try home.run(edit, ["EDITOR=true"])
             #expect(same.errors == "Nothing was changed.\n")
-            for editor in ["sed -i s/404/412/", "sed -i s/http_status/nonsense/"] {
+            for (editor, status) in [
+                ("sed -i s/404/412/", 1), ("sed -i s/http_status/nonsense/", 78),
+            ] as [(String, CInt)] {
                 let lost = try home.run(edit, ["EDITOR=\(editor)", "TMPDIR=\(home.path)"])
-                #expect(lost.status == 1)
+                #expect(lost.status == status)
                 let kept = lost.errors.firstMatch("What you wrote is in (.*)\\.\n")
                 #expect(kept.map { FileManager.default.fileExists(atPath: $0) } == true)
             }

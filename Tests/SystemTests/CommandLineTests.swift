@@ -57,7 +57,7 @@ extension SystemTests {
             #expect(!made.output.contains("private"))
         }
 
-        @Test("ingress validate: OK and 0, or all that is wrong with file, line and key, and 1")
+        @Test("ingress validate: OK and 0, or all that is wrong with file, line and key, and 78")
         func validate() throws {
             let directory = try TemporaryDirectory()
             let good = try directory.write(
@@ -87,6 +87,9 @@ extension SystemTests {
                     service: http://localhost:8000
                   - hostname: b.example.com
                     service: gopher://localhost
+                  - hostname: c.example.com
+                    service: https://localhost
+                    originRequest: {caPool: /nowhere/ca.pem}
                 """,
                 to: "bad.yml"
             )
@@ -94,12 +97,15 @@ extension SystemTests {
                 ["tunnel", "ingress", "validate", "--config", bad],
                 in: directory
             )
-            #expect(wrong.status == 1)
+            #expect(wrong.status == 78)
             #expect(wrong.output.isEmpty)
             #expect(wrong.errors.contains("\(bad):2"), "\(wrong.errors)")
             #expect(wrong.errors.contains("nonsense"))
             #expect(wrong.errors.contains("\(bad):5"), "\(wrong.errors)")
             #expect(wrong.errors.contains("\(bad):8"), "\(wrong.errors)")
+            let pool =
+                "\(bad):11:29: ingress[2].originRequest.caPool: /nowhere/ca.pem cannot be read"
+            #expect(wrong.errors.contains(pool), "\(wrong.errors)")
             #expect(wrong.errors.contains("hostname"), "the missing catch-all: \(wrong.errors)")
         }
 
@@ -132,7 +138,7 @@ extension SystemTests {
                 ["tunnel", "ingress", "rule", "https:///", "--config", file],
                 in: directory
             )
-            #expect(bad.status == 1)
+            #expect(bad.status == 64)
         }
 
         @Test("a bad edge.yml: all problems at once, with file, line and key")
@@ -152,7 +158,7 @@ extension SystemTests {
                 to: "edge.yml"
             )
             let edge = try self.culvert(["edge", "run", "--config", file], in: directory)
-            #expect(edge.status == 1)
+            #expect(edge.status == 78)
             for line in [2, 3, 4, 6, 7, 8] {
                 #expect(edge.errors.contains("\(file):\(line)"), "line \(line): \(edge.errors)")
             }
@@ -168,7 +174,7 @@ extension SystemTests {
                 ["edge", "run", "--config", "/nowhere/edge.yml"],
                 in: deployment.directory
             )
-            #expect(missing.status == 1 && missing.errors.contains("/nowhere/edge.yml"))
+            #expect(missing.status == 78 && missing.errors.contains("/nowhere/edge.yml"))
             let second = try self.culvert(
                 ["edge", "run", "--config", deployment.directory.file("edge.yml")],
                 in: deployment.directory
@@ -186,7 +192,7 @@ extension SystemTests {
                 ingress: [],
                 waits: false
             )
-            #expect(try connector.exit(within: 20) == 1)
+            #expect(try connector.exit(within: 20) == 77)
             #expect(connector.errors.contains("public-key"), "\(connector.errors)")
         }
 
@@ -207,9 +213,50 @@ extension SystemTests {
                     ["http", "3000", "--hostname", name, "--dir", directory.file("dev")],
                     in: directory
                 )
-                #expect(connector.status == 1, "\(name)")
+                #expect(connector.status == 77, "\(name)")
                 #expect(connector.errors.contains("efuse"), "\(connector.errors)")
             }
+        }
+
+        @Test(
+            "what is not right about ORIGIN, or the way to the edge, is said at once, and is 64",
+            arguments: [
+                ("tcp localhost", "needs a port, as in localhost:22"),
+                ("tcp tcp://localhost", "needs a port"),
+                ("tcp http://localhost:3000", "culvert http http://localhost:3000"),
+                ("tcp udp://localhost:53", "expected 22, HOST:PORT or tcp://HOST:PORT"),
+                ("tcp 70000", "from 1 to 65535"), ("tcp db:0", "other than 0"),
+                ("http ftp://x", "expected 3000, HOST[:PORT]"), ("http 0", "from 1 to 65535"),
+                ("http http://localhost:3000/api", "remove \"/api\""),
+                ("http http_status:9000", "from 100 to 999"), ("http a:b", "not an address"),
+                ("http 3000 --cidr-allow x", "--cidr-allow"),
+                ("http 3000 --basic-auth ann", "--basic-auth"),
+                ("tunnel run demo --edge-address edge", "--edge-address: expected host:port"),
+                ("login https://a.test --edge-address edge", "--edge-address: expected host:port"),
+                ("tunnel run demo --token cvt_x", "--token: the token"),
+            ]
+        )
+        func wrongArguments(line: String, words: String) throws {
+            let directory = try TemporaryDirectory()
+            let home = try Home(directory)
+            let wrong = try home.run(line.split(separator: " ").map(String.init))
+            #expect(wrong.status == 64, "\(wrong.errors)")
+            #expect(wrong.errors.contains(words), "\(wrong.errors)")
+        }
+
+        @Test("a status and an address with its slash are origins of culvert http")
+        func origins() throws {
+            let demo = try DemoPath.Demo()
+            for (text, status) in [("http_status:418", 418), ("hello_world", 200)] {
+                let connector = try demo.http([text, "--hostname", "shop"])
+                let url = try connector.line("^https://.*$")
+                #expect(try demo.curl(url + "/").status == status)
+                connector.end()
+                _ = try connector.exit()
+            }
+            let connector = try demo.http(["http://localhost:1/", "--hostname", "shop"])
+            try connector.line("^https://")
+            connector.end()
         }
 
         @Test("credentials that others may read are refused")
@@ -220,7 +267,7 @@ extension SystemTests {
                 ofItemAtPath: deployment.directory.file("demo.json")
             )
             let connector = try deployment.startConnector(ingress: [], waits: false)
-            #expect(try connector.exit(within: 20) == 1)
+            #expect(try connector.exit(within: 20) == 78)
             #expect(connector.errors.contains("demo.json"), "\(connector.errors)")
         }
     }

@@ -28,7 +28,7 @@ extension SystemTests {
             #expect(refused.status == 1 && refused.errors.contains("1 connector"))
             try ann.ok(["tunnel", "delete", "-f", "web"])
             try connector.line("no tunnel of this edge has this key", within: 5)
-            #expect(try connector.exit() == 1)
+            #expect(try connector.exit() == 77)
             let gone = try deployment.curl("/", host: "ann.example.test")
             #expect(gone.status == 404)
         }
@@ -98,7 +98,7 @@ extension SystemTests {
             let revoked = Date()
             try ann.ok(["tunnel", "token", "--revoke", name, "web"])
             try connector.line("has this key", within: 5)
-            #expect(try connector.exit() == 1)
+            #expect(try connector.exit() == 77)
             // The command itself is a good part of it.
             #expect(Date().timeIntervalSince(revoked) < 3)
         }
@@ -189,6 +189,34 @@ extension SystemTests {
                 ]
             )
             #expect(visit.exit == 0 && visit.status == 200, "\(visit.said)")
+        }
+
+        @Test("a member's random name, and a label, are below the first suffix he was granted")
+        func grantedSuffix() throws {
+            let deployment = try Deployment(hostnames: Deployment.host)
+            let bob = try Person("bob", at: deployment, ["--suffix", "sub.example.test"])
+            let random = try bob.start(["http", "http_status:418"])
+            let url = try random.line("^https://([a-z]+-[a-z]+-[0-9]+\\.sub\\.example\\.test):")
+            #expect(try deployment.curl("/", host: url).status == 418)
+            let label = try bob.start(["http", "http_status:418", "--hostname", "shop"])
+            try label.line("^https://shop\\.sub\\.example\\.test:")
+            let other = try bob.run(["http", "http_status:418", "--hostname", "shop.example.test"])
+            #expect(other.status == 77 && other.errors.contains("granted: sub.example.test"))
+            let deep = try bob.run(["http", "1", "--hostname", "a.b.sub.example.test"])
+            #expect(deep.status == 77 && deep.errors.contains("ask for NAME.sub.example.test"))
+        }
+
+        @Test("a connector whose key was taken away says so")
+        func revoked() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            try ann.ok(["tunnel", "create", "web"])
+            let connector = try ann.start(["tunnel", "run", "web", "--url", "http_status:418"])
+            try connector.line("Connected to the edge")
+            try ann.ok(["tunnel", "delete", "--force", "web"])
+            try connector.line("closed by the peer: revoked, ")
+            #expect(try connector.exit() == 77)
+            #expect(!connector.errors.contains("closed here"), "\(connector.errors)")
         }
 
         @Test("whoever is logged out is told so, and can do nothing")

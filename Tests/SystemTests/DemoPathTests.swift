@@ -186,8 +186,19 @@ extension SystemTests {
                 #expect(elsewhere.status == 403, "\(elsewhere.said)")
             }
             let short = try demo.http(["\(origin.port)", "--basic-auth", "ann:secret"])
-            #expect(try short.exit() == 1)
+            #expect(try short.exit() == 64)
             #expect(short.errors.contains("fewer than 8") && !short.errors.contains("secret"))
+        }
+
+        @Test("ngrok's --url and --domain are hostnames")
+        func otherWords() throws {
+            let demo = try Demo()
+            for (option, value) in [("--url", "https://shop.localhost"), ("--domain", "shop")] {
+                let connector = try demo.http(["http_status:418", option, value])
+                try connector.line("^https://shop.localhost")
+                connector.end()
+                _ = try connector.exit()
+            }
         }
 
         @Test("without an edge, `culvert http` says what to do")

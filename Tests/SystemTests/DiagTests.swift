@@ -182,16 +182,42 @@ extension SystemTests {
                       access:
                         basicAuth:
                           bob: "BLOCKSECRET with spaces"
+                          #  - "zed:OLDSECRET"
+                # - "yan:LOOSESECRET"
                   - service: http_status:404
                 """,
                 to: "config.yml"
             )
+            // Somebody else's arguments, with everything that may be told there.
+            try FileManager.default.createDirectory(
+                atPath: directory.file("dev"),
+                withIntermediateDirectories: false
+            )
+            try directory.write(
+                """
+                credentials-file: ../demo.json
+                edge: connect.example.test:443
+                edge-address: 127.0.0.1:\(try freePort())
+                """,
+                to: "dev/connector.yml"
+            )
+            let web = try home.start([
+                "http", "3000", "--basic-auth", "ann:ARGUMENT SECRET", "--dir",
+                directory.file("dev"),
+            ])
+            let access = try home.start([
+                "access", "tcp", "--hostname", "a.example.test", "--url", "127.0.0.1:0",
+                "--header=Cookie: a=COOKIESECRET; b=SECOND SECRET",
+            ])
+            try web.line("no connection to the edge")
+            try access.line("Listening on")
             // What the service has written: a real journal has no lines of this test's.
             let log = """
                 culvert[1]: --token cvt_LOGSECRET cve_CODESECRET eyJhSECRETSECRETSECRETSECRET
                 culvert[1]: tsig \(tsigSecret) key \(key) FLOWSECRET cvs_LOGINSECRET ENVSECRET
                 culvert[1]: Authorization: Basic HEADERSECRETHEADER proxy http://a:PROXYSECRET@p:1
                 culvert[1]: {"client_secret":"JSONSECRET"} BLOCKSECRET with spaces
+                culvert[1]: Cookie: x=y; z=HEADERSECRET bearer SHORTSECRET COOKIESECRET
                 culvert[1]: and a line that is shown
                 """
             try directory.write(log, to: "journal")
@@ -232,6 +258,9 @@ extension SystemTests {
             #expect(parts["environment.txt"]?.contains("@127.0.0.1:1") == true)
             #expect(parts["about.txt"]?.contains("tunnel diag --config \(config)") == true)
             #expect(parts["ingress.txt"]?.contains("config.yml:") == true)
+            let processes = parts["processes.txt"] ?? ""
+            #expect(processes.contains("culvert http 3000 --basic-auth *** --dir "), "\(processes)")
+            #expect(processes.contains("--header=Cookie: ***\n"), "\(processes)")
             let said = made.output + made.errors
             #expect(!said.contains("SECRET"), "\(said)")
         }

@@ -69,23 +69,30 @@ extension SystemTests {
             #expect(unknown.status == 4)
             #expect(unknown.errors.contains("culvert tunnel create nope"), "\(unknown.errors)")
             let damaged = try home.run(["tunnel", "run"], ["CULVERT_TOKEN=cvt_c2VjcmV0"])
-            #expect(damaged.status == 1)
+            #expect(damaged.status == 64)
             #expect(damaged.errors.contains("CULVERT_TOKEN: the token is damaged"))
             #expect(!damaged.errors.contains("c2VjcmV0"))
             let both = try home.run(["tunnel", "run", "--token", "a", "--token-file", "b"])
             #expect(both.status == 64)
             let nothing = try home.run(["tunnel", "run"])
-            #expect(nothing.status == 1 && nothing.errors.contains("No configuration file"))
+            #expect(nothing.status == 64 && nothing.errors.contains("No configuration file"))
             for arguments in [["tunnel", "list"], ["account"], ["audit"], ["logout"]] {
                 let result = try home.run(arguments)
                 #expect(result.status == 3, "\(arguments)")
                 #expect(result.errors.contains("culvert login"), "\(result.errors)")
             }
             let plain = try home.run(["login", "http://edge.example.test"])
-            #expect(plain.status == 1 && plain.errors.contains("in the clear"))
+            #expect(plain.status == 64 && plain.errors.contains("in the clear"))
             let http = try home.run(["http", "3000"])
-            #expect(http.status == 1)
+            #expect(http.status == 3)
             #expect(http.errors.contains("culvert edge dev") && http.errors.contains("login"))
+            _ = try Deployment.keygen("demo", in: directory)
+            let exposed = try home.write(directory.text("demo.json"), to: "x.json")
+            #expect(chmod(exposed, 0o644) == 0)
+            let open = try home.run(["tunnel", "run", "demo"])
+            #expect(open.status == 78 && open.errors.contains("chmod 600 \(exposed)"))
+            #expect(!open.errors.contains("tunnel create"), "\(open.errors)")
+            #expect(nothing.errors.contains("\(home.path)/.cloudflared/config.yml"))
             let broken = try home.write("{", to: "login.json")
             let list = try home.run(["tunnel", "list"])
             #expect(list.status == 3 && list.errors.contains(broken), "\(list.errors)")
@@ -170,7 +177,7 @@ extension SystemTests {
             }
             let asked = api.asked
             #expect(asked.filter { $0 == "POST /api/v1/tunnels" }.count == 2, "\(asked)")
-            let last = asked.last { $0.contains("/api/") }
+            let last = asked.last { $0.hasPrefix("POST /api/") }
             #expect(last == "POST /api/v1/tunnels/\(Self.id)/keys", "\(asked)")
         }
     }

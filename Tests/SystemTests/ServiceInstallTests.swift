@@ -172,7 +172,7 @@ extension SystemTests {
             let install = ["install", "--edge", "--program", "/usr/local/bin/culvert"]
             try write(store: "edge.db")
             let lost = try machine.culvert(install)
-            #expect(lost.status == 1 && lost.errors.contains("store: /var/lib/culvert/edge.db"))
+            #expect(lost.status == 78 && lost.errors.contains("store: /var/lib/culvert/edge.db"))
             try write(store: "/var/lib/culvert/edge.db")
             #expect(try machine.culvert(install).status == 0)
             let unit = machine.directory.text("root" + Self.edgeUnit)
@@ -228,14 +228,14 @@ extension SystemTests {
         func refusals() throws {
             let machine = try Machine()
             let cases: [([String], CInt, String)] = [
-                (["install"], 1, "Whose tunnel?"),
-                (["install", "cvt_nonsense"], 1, "cut short"),
+                (["install"], 64, "Whose tunnel?"),
+                (["install", "cvt_nonsense"], 64, "cut short"),
                 (["install", machine.token, "--name", "../x"], 64, "--name"),
                 (["install", machine.token, "--edge"], 64, "connector's"),
                 (["install", machine.token, "--token-file", "x"], 64, "exclude"),
-                (["install", machine.token, "--url", "gopher://x"], 1, "--url"),
-                (["install", machine.token, "--config", "/none.yml"], 1, "none.yml"),
-                (["install", "--edge"], 1, "edge.yml"),
+                (["install", machine.token, "--url", "gopher://x"], 64, "--url"),
+                (["install", machine.token, "--config", "/none.yml"], 78, "none.yml"),
+                (["install", "--edge"], 78, "edge.yml"),
             ]
             for (arguments, status, words) in cases {
                 let refused = try machine.culvert(arguments)

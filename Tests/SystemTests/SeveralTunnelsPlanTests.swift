@@ -26,7 +26,7 @@ extension SystemTests {
         private func refused(
             _ words: [String],
             _ environment: [String] = [],
-            status: CInt = 1
+            status: CInt = 64
         ) throws -> String {
             let result = try self.home.run(["tunnel", "run"] + words, environment)
             #expect(result.status == status, "\(words): \(result.errors)")
@@ -71,7 +71,8 @@ extension SystemTests {
             try self.create("demo")
             let good = try self.home.write("tunnel: demo\n", to: "good.yml")
             let errors = try self.refused(
-                [bad, keyless, good, "/nowhere.yml"].flatMap { ["--config", $0] }
+                [bad, keyless, good, "/nowhere.yml"].flatMap { ["--config", $0] },
+                status: 78
             )
             for expected in [
                 "\(bad):1", "nonsense", "\(keyless): credentials-file is missing", "/nowhere.yml",
@@ -101,7 +102,10 @@ extension SystemTests {
             #expect(errors.contains("token 2 of CULVERT_TOKEN: the token is damaged"), "\(errors)")
             #expect(!errors.contains("c2VjcmV"))
             let file = try self.home.write("nothing", to: "a.token")
-            let files = try self.refused(["--token-file", file, "--token-file", "/nowhere.token"])
+            let files = try self.refused(
+                ["--token-file", file, "--token-file", "/nowhere.token"],
+                status: 78
+            )
             #expect(files.contains("\(file): the token") && files.contains("/nowhere.token"))
             // A file whose token may be the damaged one does not lack a key.
             let own = try ["demo", "shop"].map {

@@ -124,7 +124,7 @@ extension SystemTests {
             #expect(connector.exitStatus() == nil)
             // The last one takes the process with it.
             try world.revoke("demo")
-            #expect(try connector.exit() == 1)
+            #expect(try connector.exit() == 77)
             #expect(connector.errors.contains("No tunnel is left"), "\(connector.said)")
             for name in ["demo", "other"] {
                 #expect(connector.errors.contains("\n\(name): "), "\(connector.said)")

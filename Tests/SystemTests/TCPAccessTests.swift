@@ -130,28 +130,41 @@ extension SystemTests {
                 #expect(done.errors.split(separator: "\n").count == 1, "\(done.errors)")
             }
             let port = world.deployment.port
-            for (arguments, words) in [
-                (["--hostname", "x.sub.example.test", "--edge-address", "127.0.0.1:1"], "refused"),
+            for (arguments, words, status) in [
+                (
+                    ["--hostname", "x.sub.example.test", "--edge-address", "127.0.0.1:1"],
+                    "refused", 1
+                ),
                 (
                     [
                         "--hostname", "x.sub.example.test:\(port)", "--edge-address",
                         "127.0.0.1:\(port)",
-                    ], "--ca-file"
+                    ], "--ca-file", 1
                 ),
-                (["--hostname", "nobody.invalid"], "no such name"),
-                (["--hostname", "http://a.test"], "https only"),
-                (["--hostname", "a.test", "--header", "bad"], "--header"),
-                (["--hostname", "a.test", "--ca-file", "/nowhere"], "--ca-file /nowhere"),
-                (["--hostname", "a.test", "--destination", "b"], "--destination"),
-            ] {
+                (["--hostname", "nobody.invalid"], "no such name", 1),
+                (["--hostname", "http://a.test"], "https only", 64),
+                (["--hostname", "a.test", "--header", "bad"], "--header", 64),
+                (["--hostname", "a.test", "--ca-file", "/nowhere"], "--ca-file /nowhere", 1),
+                (["--hostname", "a.test", "--destination", "b"], "--destination", 64),
+                (["--hostname", "a.test", "--edge-address", "b"], "--edge-address", 64),
+            ] as [([String], String, CInt)] {
                 let done = try Finished(
                     Programs.culvert,
                     ["access", "tcp"] + arguments,
                     in: world.directory
                 )
-                #expect(done.status == 1 && done.errors.contains(words), "\(done.errors)")
+                #expect(done.status == status && done.errors.contains(words), "\(done.errors)")
                 #expect(done.errors.split(separator: "\n").count == 1, "\(done.errors)")
             }
+        }
+
+        @Test("a pattern is as good for ssh_config as a name", .timeLimit(.minutes(1)))
+        func sshPattern() throws {
+            let directory = try TemporaryDirectory()
+            let words = ["access", "ssh-config", "--hostname", "*.ssh.example.test:8443"]
+            let printed = try Finished(Programs.culvert, words, in: directory)
+            #expect(printed.output.hasPrefix("Host *.ssh.example.test\n"), "\(printed.errors)")
+            #expect(printed.output.contains("access ssh --hostname %h:8443\n"))
         }
 
         @Test("a port that is taken", .timeLimit(.minutes(1)))

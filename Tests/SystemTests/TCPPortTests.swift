@@ -188,7 +188,7 @@ extension SystemTests {
                     ],
                     in: demo.directory
                 )
-                #expect(refused.status == 1 && refused.errors.contains(words), "\(refused.errors)")
+                #expect(refused.status == 77 && refused.errors.contains(words), "\(refused.errors)")
                 edge.end()
                 _ = try edge.exit()
             }

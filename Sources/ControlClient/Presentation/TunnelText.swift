@@ -116,12 +116,25 @@ package enum TunnelText {
                         ? [unhealthy.isEmpty ? "-" : unhealthy.joined(separator: ", ")] : [])
             )
         }
-        return table.text
+        let lists = connectors.map { connector in
+            var list = TextList()
+            let problems = Self.problems(connector)
+            if problems.count > 1 { list.add("Problems of \(connector.id)", problems) }
+            return list.text
+        }
+        return ([table.text] + lists.filter { !$0.isEmpty }).joined(separator: "\n\n")
     }
 
+    /// What runs, with what is wrong with the latest if that is one thing; more does not fit a cell.
     private static func configuration(_ connector: ConnectorDocument) -> String {
         let version = connector.configurationVersion.map { "version \($0)" } ?? "its own"
-        return connector.configurationProblem.map { "\(version): \($0)" } ?? version
+        let problems = Self.problems(connector)
+        guard problems.count < 2 else { return "\(version): \(problems.count) problems, see below" }
+        return problems.first.map { "\(version): \($0)" } ?? version
+    }
+
+    private static func problems(_ connector: ConnectorDocument) -> [String] {
+        (connector.configurationProblem ?? "").split(separator: "\n").map(String.init)
     }
 
     private static func keys(_ keys: [KeyDocument], _ time: LocalTime) -> String {

@@ -59,12 +59,17 @@ package struct ConnectorConfiguration: Sendable, Equatable {
 }
 
 extension ConnectorConfiguration {
-    /// Reads a configuration file.
+    /// Reads a configuration file, and looks into the certificate files that it names unless they are to be
+    /// used on another machine.
     ///
     /// - Throws: everything that is wrong with it.
-    package static func load(file: String) throws(ConfigurationProblems) -> Self {
+    package static func load(
+        file: String,
+        isForHere: Bool = true
+    ) throws(ConfigurationProblems) -> Self {
         let text = try ConfigurationReader.text(ofFile: file)
-        return try self.parse(text, reader: ConfigurationReader(file: file))
+        let reader = ConfigurationReader(file: file, looksIntoFiles: isForHere)
+        return try self.parse(text, reader: reader)
     }
 
     /// Reads a configuration's text with a fresh reader, for the file the text is from.
@@ -96,7 +101,7 @@ extension ConnectorConfiguration {
         }
         root.read("edge", into: &self.edge) { $0.dialAddress(defaultPort: 443) }
         root.read("edge-address", into: &self.edgeAddress) { $0.dialAddress(defaultPort: 443) }
-        root.read("ca-file", into: &self.caFile) { $0.filePath() }
+        root.read("ca-file", into: &self.caFile) { $0.authorityFile() }
         root.read("metrics", into: &self.metrics) { $0.hostPort() }
         root.read("loglevel", into: &self.logLevel) { $0.choice() }
         root.read("grace-period", into: &self.gracePeriod) { $0.duration() }

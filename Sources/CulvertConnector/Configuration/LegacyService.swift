@@ -61,7 +61,7 @@ struct LegacyService {
         self.root.read("http-host-header", into: &origin.httpHostHeader) { $0.fieldValue() }
         self.root.read("origin-server-name", into: &origin.originServerName) { $0.fieldValue() }
         self.root.read("match-sni-to-host", into: &origin.matchSNItoHost) { $0.bool() }
-        self.root.read("origin-ca-pool", into: &origin.caPool) { $0.filePath() }
+        self.root.read("origin-ca-pool", into: &origin.caPool) { $0.authorityFile() }
         self.root.read("no-tls-verify", into: &origin.noTLSVerify) { $0.bool() }
         self.root.read("no-chunked-encoding", into: &origin.disableChunkedEncoding) { $0.bool() }
         self.root.read("http2-origin", into: &origin.http2Origin) { $0.bool() }

@@ -26,7 +26,8 @@ struct ManagedIngress: Sendable, Equatable {
         return (ingress, rules)
     }
 
-    /// Takes over what the edge says, whole or not at all: with a mistake in it, what runs goes on.
+    /// Takes over what the edge says, whole or not at all: with a mistake in it, what runs goes on. Reads the
+    /// certificate files that the rules name.
     ///
     /// - Returns: the rules to go by from now on; nil when they stay the same.
     mutating func apply(_ configuration: ManagedConfiguration) -> IngressRules? {
@@ -49,7 +50,10 @@ struct ManagedIngress: Sendable, Equatable {
         of configuration: ManagedConfiguration
     ) throws(ConfigurationProblems) -> IngressRules {
         guard configuration.version != 0 else { return IngressRules(service: .httpStatus(503)) }
-        let reader = ConfigurationReader(file: "version \(configuration.version)")
+        let reader = ConfigurationReader(
+            file: "version \(configuration.version)",
+            looksIntoFiles: true
+        )
         return try RemoteIngress.parse(configuration.text, reader: reader)
     }
 }

@@ -24,7 +24,7 @@ struct ServedTunnel: Sendable, Equatable {
     enum Askable: Sendable, Equatable {
         /// One label below the edge's own domain.
         case domain
-        /// The same, where it is also one of these or below one of them.
+        /// The same, where it is also one of these or below one of them; and one label below one of these.
         case suffixes([NormalizedHost])
     }
 

@@ -199,16 +199,22 @@ package final class TunnelDirectory: Sendable {
             return key.serves(row.hostname) ? nil : "is not one that this token serves"
         }
         guard key.hostnames == nil else { return "is not one that this token serves" }
-        guard let domain = self.domain, host.isChild(of: domain) else {
-            let hint = self.domain.map { "ask for NAME.\($0.name)" } ?? "declare it for the tunnel"
+        var parents = self.domain.map { [$0] } ?? []
+        var granted: [NormalizedHost]?
+        if case .suffixes(let suffixes) = key.askable {
+            granted = suffixes
+            parents = suffixes + parents
+        }
+        guard parents.contains(where: { host.isChild(of: $0) }) else {
+            let hint =
+                parents.first.map { "ask for NAME.\($0.name)" } ?? "declare it for the tunnel"
             return "is not yours to take: \(hint)"
         }
-        if case .suffixes(let suffixes) = key.askable {
-            guard suffixes.contains(where: { host == $0 || host.isBelow($0) }) else {
-                return "is not below what the tunnel's account was granted"
-            }
+        guard let granted, !granted.contains(where: { host == $0 || host.isBelow($0) }) else {
+            return nil
         }
-        return nil
+        let names = granted.isEmpty ? "nothing" : granted.map(\.name).joined(separator: ", ")
+        return "is not below what the tunnel's account was granted: \(names)"
     }
 
     /// Sessions and waiting requests of each tunnel, for metrics.

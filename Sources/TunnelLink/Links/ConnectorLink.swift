@@ -1,5 +1,5 @@
 internal import NIOCore
-internal import TunnelSession
+package import TunnelSession
 package import TunnelTransport
 package import TunnelWire
 
@@ -22,6 +22,8 @@ package enum LinkFailure: Sendable, Equatable {
     case transport(TransportCloseReason)
     /// The edge sent what the protocol does not allow, or no answer to the login within 10 s.
     case protocolError(WireError)
+    /// The edge ended the session that the link carried, and with it the link.
+    case sessionEnded(CloseReason)
 }
 
 extension LinkFailure: CustomStringConvertible {
@@ -29,6 +31,7 @@ extension LinkFailure: CustomStringConvertible {
         switch self {
         case .transport(let reason): "\(reason)"
         case .protocolError(let error): "the edge broke the protocol: \(error.reason)"
+        case .sessionEnded(let reason): "\(reason)"
         }
     }
 }
@@ -127,6 +130,15 @@ final class ConnectorLink: TunnelConnectionHandler {
         if let driver, driver.link === connection || driver.link == nil {
             self.endpoint.linkIsOver(driver, now: SessionHost.now)
         }
-        self.onEvent(.closed(self.failure.map { .protocolError($0) } ?? .transport(reason)))
+        self.onEvent(.closed(self.reason(of: reason)))
+    }
+
+    /// What is behind the end of the connection, which this end may only have closed in answer to it.
+    private func reason(of end: TransportCloseReason) -> LinkFailure {
+        if let failure { return .protocolError(failure) }
+        if let reason = self.driver?.session.closeReason, case .closedByPeer = reason {
+            return .sessionEnded(reason)
+        }
+        return .transport(end)
     }
 }

@@ -8,10 +8,14 @@ extension Connector {
         let running = try? ConnectorConfiguration.load(file: file)
         await ConfigurationWatch(file: file, logger: logger).run {
             let fresh = try ConnectorConfiguration.load(file: file)
+            let later = running.map { fresh.keysThatDiffer(from: $0) } ?? []
+            // What the next start would fail of is a mistake now.
+            if later.contains("credentials-file"), let file = fresh.credentialsFile {
+                _ = try Credentials(file: file)
+            }
             for notice in fresh.notices { logger.notice("\(notice)") }
             self.replace(fresh.ingress)
             logger.info("Read the configuration again", metadata: ["file": "\(file)"])
-            let later = running.map { fresh.keysThatDiffer(from: $0) } ?? []
             guard !later.isEmpty else { return }
             logger.notice(
                 "Some of it counts from the next start on",

@@ -6,12 +6,15 @@ import TunnelTransport
 
 // What `culvert http` and `culvert tunnel run` share: from a configuration file to what a connector needs.
 
-/// - Throws: `Failure` with every problem of the file.
-func loadConnectorConfiguration(_ file: String) throws -> ConnectorConfiguration {
+/// - Throws: `Failure` with every problem of the file; of files that it names only if it is for this machine.
+func loadConnectorConfiguration(
+    _ file: String,
+    isForHere: Bool = true
+) throws -> ConnectorConfiguration {
     do {
-        return try ConnectorConfiguration.load(file: file)
+        return try ConnectorConfiguration.load(file: file, isForHere: isForHere)
     } catch {
-        throw Failure("\(error)")
+        throw Failure("\(error)", .badFile)
     }
 }
 
@@ -25,17 +28,21 @@ func namedCredentials(
     guard let credentialsFile = configuration.credentialsFile else {
         throw Failure(
             "\(file): credentials-file is missing; `culvert tunnel keygen NAME --out NAME.json` "
-                + "makes one."
+                + "makes one.",
+            .badFile
         )
     }
     let credentials: Credentials
     do {
         credentials = try Credentials(file: credentialsFile)
     } catch {
-        throw Failure("\(error)")
+        throw Failure("\(error)", .badFile)
     }
     guard configuration.edge ?? credentials.edge != nil else {
-        throw Failure("\(file): edge is missing: where is the edge? Say `edge: HOST:443`.")
+        throw Failure(
+            "\(file): edge is missing: where is the edge? Say `edge: HOST:443`.",
+            .badFile
+        )
     }
     return (credentials, credentialsFile)
 }
@@ -50,10 +57,13 @@ func connectorOptions(
     source: String
 ) throws -> Connector.Options {
     guard let edge = configuration.edge ?? credentials.edge else {
-        throw Failure("\(source) does not say where the edge is, and no configuration file does.")
+        throw Failure(
+            "\(source) does not say where the edge is, and no configuration file does.",
+            .badFile
+        )
     }
     guard let identity = TunnelIdentity(privateKey: Array(credentials.privateKey)) else {
-        throw Failure("\(source): the private key is damaged.")
+        throw Failure("\(source): the private key is damaged.", .badFile)
     }
     // What the credentials say of their edge is said of no other.
     let isTheirs = edge == credentials.edge
@@ -81,6 +91,6 @@ func connectorOptions(
             agent: "culvert/\(buildVersion)"
         )
     } catch {
-        throw Failure("\(error)")
+        throw Failure("\(error)", .badFile)
     }
 }

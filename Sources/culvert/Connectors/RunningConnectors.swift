@@ -55,7 +55,7 @@ func runConnectors(
             try await board.serve(on: address, logger: logger)
         }
     } catch {
-        throw Failure("\(error)")
+        throw error as? Failure ?? Failure("\(error)")
     }
     // Before there is a connection: a network that is not there yet is no reason to be killed.
     board.ready()
@@ -78,7 +78,7 @@ private func metricsVariable() throws -> HostPort? {
     do {
         return try HostPort(text)
     } catch {
-        throw Failure("CULVERT_METRICS: \(error.message).")
+        throw Failure("CULVERT_METRICS: \(error.message).", .usage)
     }
 }
 
@@ -152,12 +152,14 @@ private struct RunningConnectors: Sendable {
     private static func failure(_ refusals: [(name: String?, refusal: Refusal)]) -> Failure {
         guard refusals.count > 1 else {
             return Failure(
-                "The edge refuses this connector: \(refusals.first?.refusal.message ?? "")"
+                "The edge refuses this connector: \(refusals.first?.refusal.message ?? "")",
+                .refused
             )
         }
         let lines = refusals.map { "\($0.name ?? ""): \($0.refusal.message)" }
         return Failure(
-            "No tunnel is left, each is refused by its edge:\n" + lines.joined(separator: "\n")
+            "No tunnel is left, each is refused by its edge:\n" + lines.joined(separator: "\n"),
+            .refused
         )
     }
 

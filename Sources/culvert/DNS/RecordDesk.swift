@@ -19,7 +19,7 @@ struct RecordDesk {
         do {
             self.providers = try DNSProviders.load(file: Self.file)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
     }
 

@@ -35,7 +35,7 @@ struct Diagnosis {
 
     /// Gathers everything; takes as long as what it asks does, a minute at most.
     mutating func gather() async {
-        await self.part("about.txt") { _ in Self.about() }
+        await self.part("about.txt") { $0.about() }
         await self.part("configuration.yml") { try $0.configuration() }
         await self.part("ingress.txt") { try $0.ingress() }
         await self.part("plan.txt") { try $0.planned() }
@@ -45,9 +45,7 @@ struct Diagnosis {
         await self.part("tunnel.json") { try await $0.tunnel() }
         await self.part("metrics.txt") { try await $0.page("metrics") }
         await self.part("ready.txt") { try await $0.page("ready") }
-        await self.part("processes.txt") { _ in
-            SystemFacts.processes().joined(separator: "\n") + "\n"
-        }
+        await self.part("processes.txt") { $0.processes() }
         await self.part("limits.txt") { _ in SystemFacts.limits() }
         await self.part("environment.txt") { _ in
             SystemFacts.environment(ProcessInfo.processInfo.environment).joined(separator: "\n")
@@ -92,6 +90,10 @@ struct Diagnosis {
             let secrets = (environment[name] ?? "").split(whereSeparator: \.isWhitespace)
             for secret in secrets { self.mask.learn(String(secret)) }
         }
+        if let login = environment["CULVERT_BASIC_AUTH"] {
+            self.mask.learn(login)
+            self.mask.learn(String(login.drop { $0 != ":" }.dropFirst()))
+        }
         if let token = self.command.source.token { self.mask.learn(token) }
         if case .success(let session) = self.session { self.mask.learn(session.login.token) }
         if case .success(let plan) = self.plan {
@@ -127,14 +129,22 @@ struct Diagnosis {
 
     // MARK: This machine
 
-    private static func about() -> String {
-        let arguments = ProcessInfo.processInfo.arguments.joined(separator: " ")
+    private mutating func about() -> String {
+        let arguments = self.mask.masked(arguments: ProcessInfo.processInfo.arguments)
         let lines =
             [
                 "culvert: \(buildVersion)", "time: \(Date().formatted(.iso8601))",
                 "arguments: \(arguments)",
             ] + SystemFacts.machine()
         return lines.map(printable).joined(separator: "\n") + "\n"
+    }
+
+    private mutating func processes() -> String {
+        var text = ""
+        for (pid, arguments) in SystemFacts.processes() {
+            text += "\(pid): \(self.mask.masked(arguments: arguments))\n"
+        }
+        return text
     }
 
     private mutating func configuration() throws -> String {

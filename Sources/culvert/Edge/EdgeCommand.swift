@@ -50,7 +50,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
         do {
             configuration = try EdgeConfiguration.load(file: self.config)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
         let logger = self.logging.logger()
         for notice in configuration.notices { logger.notice("\(notice)") }
@@ -127,6 +127,8 @@ func startEdge(
             logger: logger,
             accessLog: configuration.accessLog ? writeLine : nil
         )
+    } catch let error as CertificateStoreError {
+        throw Failure("The edge cannot start: \(error)", .badFile)
     } catch {
         throw Failure("The edge cannot start: \(error)")
     }

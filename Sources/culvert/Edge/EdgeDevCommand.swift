@@ -88,7 +88,7 @@ struct EdgeDevCommand: AsyncParsableCommand {
             configuration.listen.http = self.http == "off" ? nil : try HostPort(self.http)
             configuration.listen.metrics = self.metrics == "off" ? nil : try HostPort(self.metrics)
         } catch {
-            throw Failure("--https, --http and --metrics take HOST:PORT: \(error.message)")
+            throw Failure("--https, --http and --metrics take HOST:PORT: \(error.message)", .usage)
         }
         if self.tcpPorts != "off" {
             do {
@@ -97,14 +97,15 @@ struct EdgeDevCommand: AsyncParsableCommand {
                     defaultHost: configuration.listen.https.host
                 )
             } catch {
-                throw Failure("--tcp-ports: \(error).")
+                throw Failure("--tcp-ports: \(error).", .usage)
             }
         }
         configuration.accessLog = self.accessLog
         configuration.certificates = [authority.edgeFiles]
         guard let key = TunnelPublicKey(credentials.publicKey) else {
             throw Failure(
-                "The credentials in \(self.dir) are damaged; remove them and start again."
+                "The credentials in \(self.dir) are damaged; remove them and start again.",
+                .badFile
             )
         }
         configuration.tunnels = [.init(name: "dev", publicKey: key, hostnames: [])]
@@ -120,7 +121,7 @@ struct DevelopmentDirectory {
 
     init(path: String) {
         self.path =
-            path == Self.defaultPath ? Self.usualPath : NSString(string: path).expandingTildeInPath
+            path == Self.defaultPath ? Self.usualPath : homeExpanded(path)
     }
 
     private static var usualPath: String { ConfigurationDirectory.usual.file("dev") }

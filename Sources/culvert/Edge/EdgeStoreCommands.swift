@@ -18,7 +18,7 @@ struct EdgeStoreOption: ParsableArguments {
         do {
             return try EdgeConfiguration.load(file: self.config)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
     }
 

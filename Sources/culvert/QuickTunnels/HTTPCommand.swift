@@ -21,10 +21,18 @@ struct HTTPCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "3000, HOST:PORT, http(s)://HOST[:PORT], or unix:/PATH.")
+    @Argument(
+        help:
+            "3000, HOST[:PORT], http(s)://HOST[:PORT], unix:/PATH, hello_world or http_status:404."
+    )
     var origin: String
 
-    @Option(help: "The name to be reached by; a random one when not given.")
+    @Option(
+        help: """
+            The name to be reached by, a whole hostname or a label below the edge's domain, or below the \
+            first suffix that you were granted; a random one when not given.
+            """
+    )
     var hostname: String?
 
     @Option(
@@ -38,14 +46,10 @@ struct HTTPCommand: AsyncParsableCommand {
     @OptionGroup var tunnel: QuickTunnelOptions
 
     func run() async throws {
-        let service = try self.service()
+        let service = try QuickOrigin.web(self.origin)
         var access = try self.tunnel.access()
         access.logins = try self.logins()
-        try await self.tunnel.run(
-            service,
-            access: access,
-            hostnames: [self.hostname ?? RandomName.make()]
-        )
+        try await self.tunnel.run(service, access: access, at: .hostname(self.hostname))
     }
 
     /// Who may visit.
@@ -60,22 +64,8 @@ struct HTTPCommand: AsyncParsableCommand {
             do {
                 return try BasicLogin(text)
             } catch {
-                throw Failure("\(source) \(error).")
+                throw Failure("\(source) \(error).", .usage)
             }
-        }
-    }
-
-    /// The origin as people write it.
-    private func service() throws -> OriginService {
-        let text =
-            Int(self.origin) != nil
-            ? "http://localhost:\(self.origin)"
-            : self.origin.contains(":/") || self.origin == "hello_world"
-                ? self.origin : "http://\(self.origin)"
-        do {
-            return try OriginService(text)
-        } catch {
-            throw Failure("ORIGIN \(self.origin): \(error.message)")
         }
     }
 }

@@ -37,33 +37,45 @@ struct QuickTunnelOptions: ParsableArguments {
             do {
                 access.ranges.append(try AddressRange(text))
             } catch {
-                throw Failure("--cidr-allow: \(error).")
+                throw Failure("--cidr-allow: \(error).", .usage)
             }
         }
         return access
     }
 
-    /// Serves until it is told to stop: at `hostnames`, or at TCP ports of the edge, 0 for any.
+    /// What visitors are to find the service at.
+    enum Place {
+        /// A hostname, or a random one for nil.
+        case hostname(String?)
+        /// A TCP port of the edge; 0 for any.
+        case tcpPort(Int)
+    }
+
+    /// Serves until it is told to stop.
     ///
     /// - Throws: `Failure` when there is no edge, or it will not have this connector.
     func run(
         _ service: OriginService,
         access: VisitorAccess,
-        hostnames: [String] = [],
-        tcpPorts: [Int] = []
+        at place: Place
     ) async throws {
         LoggingSystem.bootstrap { [level] label in
             var handler = StreamLogHandler.standardError(label: label)
             handler.logLevel = level
             return handler
         }
-        let (configuration, found) = try await self.edge()
+        let session = self.dir == nil ? try LoggedIn.ifAny() : nil
+        let (configuration, found) = try await self.edge(session)
         var options = found
         var originRequest = configuration.originRequest
         originRequest.access = access
         options.rules = IngressRules(service: service, originRequest: originRequest)
-        options.hostnames = hostnames
-        options.tcpPorts = tcpPorts
+        switch place {
+        case .hostname(let asked):
+            let name = await session?.hostname(asked) ?? asked ?? RandomName.make()
+            options.hostnames = [name]
+        case .tcpPort(let port): options.tcpPorts = [port]
+        }
         let announcer = Announcer(origin: "\(service)")
         let showsRequests = isatty(STDERR_FILENO) == 1
         let logger = Logger(label: "culvert")
@@ -83,8 +95,10 @@ struct QuickTunnelOptions: ParsableArguments {
 
     /// How to connect: to the development edge of --dir, the edge that one is logged in to, or the usual
     /// development edge, whichever comes first.
-    private func edge() async throws -> (ConnectorConfiguration, Connector.Options) {
-        if self.dir == nil, let session = try LoggedIn.ifAny() {
+    private func edge(
+        _ session: LoggedIn?
+    ) async throws -> (ConnectorConfiguration, Connector.Options) {
+        if let session {
             let credentials = try await session.machineCredentials()
             let configuration = ConnectorConfiguration()
             let file = session.directory.path
@@ -99,7 +113,8 @@ struct QuickTunnelOptions: ParsableArguments {
                 """
                 There is no edge: \(file) is missing.
                 Start one with `culvert edge dev\(directory.option)`\(other) then try again.
-                """
+                """,
+                self.dir == nil ? .notLoggedIn : .failed
             )
         }
         let configuration = try loadConnectorConfiguration(file)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CulvertConnector
 
 /// `culvert tcp`: one TCP service, one port of the edge, at once.
 struct TCPCommand: AsyncParsableCommand {
@@ -21,7 +20,7 @@ struct TCPCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "22 or HOST:PORT.")
+    @Argument(help: "22, HOST:PORT or tcp://HOST:PORT.")
     var origin: String
 
     @Option(help: "The port of the edge; one that is free when not given.")
@@ -35,17 +34,11 @@ struct TCPCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let address = Int(self.origin) != nil ? "localhost:\(self.origin)" : self.origin
-        let service: OriginService
-        do {
-            service = try OriginService("tcp://\(address)")
-        } catch {
-            throw Failure("ORIGIN \(self.origin): \(error.message)")
-        }
+        let service = try QuickOrigin.carried(self.origin)
         try await self.tunnel.run(
             service,
             access: self.tunnel.access(),
-            tcpPorts: [self.port ?? 0]
+            at: .tcpPort(self.port ?? 0)
         )
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// What an unprivileged service may read: what everybody may, and what groups that it is put in may.
 struct ServiceAccess {

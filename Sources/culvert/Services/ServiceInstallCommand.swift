@@ -125,5 +125,5 @@ struct ServiceInstallCommand: ParsableCommand {
 
 /// A path as a service, whose folder is another, is told it.
 func absolutePath(_ path: String) -> String {
-    URL(fileURLWithPath: NSString(string: path).expandingTildeInPath).standardizedFileURL.path
+    URL(fileURLWithPath: homeExpanded(path)).standardizedFileURL.path
 }

@@ -16,6 +16,9 @@ struct ServiceName: ExpressibleByArgument {
         self.text = argument
     }
 
+    /// For the help.
+    var defaultValueDescription: String { self.text }
+
     private init(_ text: String) { self.text = text }
 
     static let connector = Self("connector")

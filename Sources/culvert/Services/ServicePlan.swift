@@ -38,7 +38,7 @@ struct ServicePlan {
         }
         unit.groups = self.access.groups.sorted()
         guard !unit.command.contains(where: \.hasControlCharacters) else {
-            throw Failure("A path or URL with control characters cannot stand in a unit.")
+            throw Failure("A path or URL with control characters cannot stand in a unit.", .usage)
         }
         self.unit = unit
         if !command.edge, command.url == nil, command.config == nil {
@@ -80,9 +80,12 @@ struct ServicePlan {
         var grace: Duration = .seconds(30)
         var credentials = command.source.credentialsFile.map(absolutePath)
         if let config = command.config.map(absolutePath) {
-            let read = try loadConnectorConfiguration(files.here(config))
+            let read = try loadConnectorConfiguration(files.here(config), isForHere: files.isHere)
             try access.admit(config)
-            if let file = read.caFile { try access.admit(files.there(file)) }
+            let pools = read.ingress.rules.map(\.originRequest.caPool)
+            for file in Set(([read.caFile] + pools).compactMap(\.self)).sorted() {
+                try access.admit(files.there(file))
+            }
             credentials = credentials ?? read.credentialsFile.map(files.there)
             grace = read.gracePeriod
             words += [.plain("--config"), .plain(config)]
@@ -101,7 +104,7 @@ struct ServicePlan {
             do {
                 _ = try OriginService(legacyURL: url)
             } catch {
-                throw Failure("--url: \(error.message)")
+                throw Failure("--url: \(error.message)", .usage)
             }
             words += [.plain("--url"), .plain(url)]
         }
@@ -126,11 +129,12 @@ struct ServicePlan {
         guard let credentials else {
             throw Failure(
                 "Whose tunnel? Give a token, of `culvert tunnel token NAME`, --cred-file FILE, or "
-                    + "--config FILE with `credentials-file`."
+                    + "--config FILE with `credentials-file`.",
+                .usage
             )
         }
         guard FileManager.default.isReadableFile(atPath: files.here(credentials)) else {
-            throw Failure("\(files.here(credentials)) cannot be read.")
+            throw Failure("\(files.here(credentials)) cannot be read.", .badFile)
         }
         let name = "credentials.json"
         return ((name, credentials), [.plain("--cred-file"), .secret(name)])
@@ -151,7 +155,7 @@ struct ServicePlan {
         do {
             configuration = try EdgeConfiguration.load(file: files.here(file))
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
         unit.grace = configuration.gracePeriod
         unit.socket = ServiceSocketUnit(name: files.name, configuration.listen)
@@ -160,7 +164,8 @@ struct ServicePlan {
                 """
                 \(file): the service can write below \(unit.stateDirectory) only, and the store is \
                 \(files.there(store)). Say `store: \(unit.stateDirectory)/edge.db`, or `store: off`.
-                """
+                """,
+                .badFile
             )
         }
         try access.admit(file)

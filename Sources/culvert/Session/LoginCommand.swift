@@ -93,11 +93,11 @@ struct LoginCommand: AsyncParsableCommand {
     private func target(_ before: Login?) throws -> Login {
         let edge: EdgeURL
         if let text = self.edge {
-            do { edge = try EdgeURL(text) } catch { throw Failure("\(error)") }
+            do { edge = try EdgeURL(text) } catch { throw Failure("\(error)", .usage) }
         } else if let before {
             edge = before.edge
         } else {
-            throw Failure("Which edge? Say `culvert login https://edge.example.com`.")
+            throw Failure("Which edge? Say `culvert login https://edge.example.com`.", .usage)
         }
         let known = before?.edge == edge ? before : nil
         var login = Login(edge: edge, token: "", account: "")
@@ -116,7 +116,8 @@ struct LoginCommand: AsyncParsableCommand {
         code = code.trimmingCharacters(in: .whitespacesAndNewlines)
         guard code.hasPrefix("cve_") else {
             throw Failure(
-                "That is no enrolment code: those begin with cve_. An admin hands them out."
+                "That is no enrolment code: those begin with cve_. An admin hands them out.",
+                .usage
             )
         }
         return code
@@ -189,9 +190,17 @@ struct LogoutCommand: AsyncParsableCommand {
     }
 }
 
+/// A path without `~`: the home is what $HOME says, as in a shell.
+func homeExpanded(_ path: String) -> String {
+    guard path == "~" || path.hasPrefix("~/"),
+        let home = ProcessInfo.processInfo.environment["HOME"], !home.isEmpty
+    else { return NSString(string: path).expandingTildeInPath }
+    return home + path.dropFirst()
+}
+
 /// A path that means the same from everywhere.
 func absolute(_ path: String) -> String {
-    let path = NSString(string: path).expandingTildeInPath
+    let path = homeExpanded(path)
     guard !path.hasPrefix("/") else { return path }
     return URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
         .appendingPathComponent(path).standardizedFileURL.path
@@ -200,12 +209,15 @@ func absolute(_ path: String) -> String {
 /// `HOST:PORT` to connect to, as an option has it.
 func dialAddress(_ text: String) throws -> HostPort {
     do {
-        let address = try HostPort(text, defaultPort: 443)
+        let address = try HostPort(text)
         guard !address.host.isEmpty, address.port != 0 else {
-            throw Failure("--edge-address needs a host and a port other than 0, found \(text).")
+            throw Failure(
+                "--edge-address needs a host and a port other than 0, found \(text).",
+                .usage
+            )
         }
         return address
     } catch let error as HostPort.Malformed {
-        throw Failure("--edge-address: \(error.message)")
+        throw Failure("--edge-address: \(error.message)", .usage)
     }
 }

@@ -17,13 +17,13 @@ struct ConnectorPlan {
     ///
     /// - Throws: `Failure` with what is missing or wrong.
     init(_ terms: ConnectorTerms) throws {
+        // Before what is looked for in files: it is wrong wherever the key is.
+        let edgeAddress = try terms.edgeAddress.map(dialAddress)
         var draft = Draft(terms)
         let key = try draft.key()
         var configuration = draft.terms.file?.configuration ?? ConnectorConfiguration()
         if let caFile = terms.caFile { configuration.caFile = caFile }
-        if let address = terms.edgeAddress {
-            configuration.edgeAddress = try dialAddress(address)
-        }
+        if let edgeAddress { configuration.edgeAddress = edgeAddress }
         self.notices = try draft.route(&configuration)
         let file = draft.terms.file?.path
         self.rulesFile = terms.url == nil && configuration.hasIngress ? file : nil
@@ -73,6 +73,12 @@ extension ConnectorPlan {
                 }
                 // The file, if there is one, is known to lack `credentials-file`, and says so.
                 if file != nil, !self.terms.isShared { return nil }
+                if let exposed = kept.exposed.first {
+                    throw Failure(
+                        "There are no credentials of a tunnel \(tunnel) that can be used: \(exposed).",
+                        .badFile
+                    )
+                }
                 throw Failure(
                     "There are no credentials of a tunnel \(tunnel) in "
                         + "\(ConfigurationDirectory.usual.path): make it with `culvert tunnel create "
@@ -88,7 +94,10 @@ extension ConnectorPlan {
         private mutating func settle(on credentials: Credentials, of origin: String) throws {
             let names = [credentials.tunnelName, credentials.tunnelID].compactMap { $0 }
             if let name = self.terms.name, !names.contains(name) {
-                throw Failure("\(origin) is of tunnel \(credentials.tunnelName), not \(name).")
+                throw Failure(
+                    "\(origin) is of tunnel \(credentials.tunnelName), not \(name).",
+                    .usage
+                )
             }
             guard let file = self.terms.file, let tunnel = file.configuration.tunnel,
                 !names.contains(tunnel)
@@ -106,7 +115,7 @@ extension ConnectorPlan {
             do {
                 return try OriginService(legacyURL: url)
             } catch {
-                throw Failure("--url: \(error.message)")
+                throw Failure("--url: \(error.message)", .usage)
             }
         }
 
@@ -114,13 +123,13 @@ extension ConnectorPlan {
             let hint =
                 self.terms.isNamedFile
                 ? "" : " Say --url http://localhost:3000, or name another file with --config."
-            return Failure("\(file) is for tunnel \(its), not \(wanted).\(hint)")
+            return Failure("\(file) is for tunnel \(its), not \(wanted).\(hint)", .usage)
         }
 
         private static func read<Value>(
             _ body: () throws -> Value
         ) throws -> Value {
-            do { return try body() } catch { throw Failure("\(error)") }
+            do { return try body() } catch { throw Failure("\(error)", .badFile) }
         }
 
         /// Applies --url, and gives the notices that are left.

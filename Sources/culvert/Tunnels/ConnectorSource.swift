@@ -39,7 +39,8 @@ struct ConnectorSource: ParsableArguments {
         guard tokens.count <= 1 else {
             throw Failure(
                 "There are \(tokens.count) tokens, and this is for one tunnel at a time: give one of "
-                    + "them, with --token-file."
+                    + "them, with --token-file.",
+                .usage
             )
         }
         return try tokens.first.map { (try $0.read(), $0.origin) }
@@ -86,7 +87,15 @@ struct GivenToken {
         do {
             return try TunnelToken(text)
         } catch {
-            throw Failure("\(self.origin): the token \(error.message).")
+            throw Failure("\(self.origin): the token \(error.message).", self.code)
+        }
+    }
+
+    /// The exit code when it is wrong.
+    private var code: Failure.Code {
+        switch self.place {
+        case .text, .file("-"): .usage
+        case .file: .badFile
         }
     }
 
@@ -96,7 +105,7 @@ struct GivenToken {
             let data = try PrivateFile.read(file, maximumBytes: TunnelToken.maximumBytes)
             return String(decoding: data, as: UTF8.self)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
     }
 }

@@ -40,7 +40,8 @@ struct ConnectorTerms {
         } else if name == nil, self.token == nil, self.credentialsFile == nil {
             // There is nothing to go by; that says where a file would be looked for.
             throw Failure(
-                "\(ConnectorFileOption.noFile) Or give a tunnel's token: CULVERT_TOKEN=cvt_…."
+                "\(ConnectorFileOption.noFile) Or give a tunnel's token: CULVERT_TOKEN=cvt_….",
+                .usage
             )
         }
     }

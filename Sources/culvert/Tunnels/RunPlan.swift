@@ -44,7 +44,7 @@ struct RunPlan {
         var draft = SeveralTunnels(selection, source)
         let planned = try draft.plans()
         let roster = TunnelRoster(planned.map(\.entry))
-        for mistake in roster.mistakes { draft.note(Failure(mistake)) }
+        for mistake in roster.mistakes { draft.note(Failure(mistake, .usage)) }
         try draft.finish()
         self.tunnels = zip(roster.labels, planned).map { ($0, $1.plan) }
         self.metrics = roster.metrics
@@ -70,19 +70,21 @@ private struct SeveralTunnels {
         self.failures.append(failure)
     }
 
-    /// - Throws: one `Failure` with all that was noted, and their exit code if they have the same.
+    /// - Throws: one `Failure` with all that was noted, and their exit code if they have the same, or
+    ///   the first one's if each means that trying again is useless.
     func finish() throws {
         guard let first = self.failures.first else { return }
         let isOneCode = self.failures.allSatisfy { $0.code == first.code }
+        let isFinal = self.failures.allSatisfy { $0.code.isFinal }
         let text = self.failures.map(\.description).joined(separator: "\n")
-        throw Failure(text, isOneCode ? first.code : .failed)
+        throw Failure(text, isOneCode || isFinal ? first.code : .failed)
     }
 
     /// A plan for each that can be had; the rest is noted.
     ///
     /// - Throws: `Failure` when it is not clear which tunnels are meant.
     mutating func plans() throws -> [(plan: ConnectorPlan, entry: TunnelRoster.Entry)] {
-        for mistake in self.selection.mistakes { self.note(Failure(mistake)) }
+        for mistake in self.selection.mistakes { self.note(Failure(mistake, .usage)) }
         try self.finish()
         var terms: [(source: String, terms: ConnectorTerms)]
         if self.selection.files.count > 1 {
@@ -125,7 +127,7 @@ private struct SeveralTunnels {
         let hasAllTokens = tokens.count == self.selection.tokens.count
         // What cannot be read may be what another one lacks.
         if hasAllTokens, files.count == self.selection.files.count {
-            for mistake in match.mistakes { self.note(Failure(mistake)) }
+            for mistake in match.mistakes { self.note(Failure(mistake, .usage)) }
         }
         return zip(files, match.places).compactMap { file, place in
             let hasKey = place != nil || file.configuration.credentialsFile != nil
@@ -162,7 +164,7 @@ private struct SeveralTunnels {
         else { return }
         if let mistake = self.selection.mistake(ofShared: path, configuration) {
             // Whose it is decides what else is wrong.
-            self.note(Failure(mistake))
+            self.note(Failure(mistake, .usage))
             return terms = []
         }
         for index in terms.indices {

@@ -53,14 +53,17 @@ struct ConnectorFileOption: ParsableArguments {
     /// What to say where there has to be one.
     static var noFile: Failure {
         let usual = Self.usualFiles.joined(separator: ", ")
-        return Failure("No configuration file: name one with --config, or put it at \(usual).")
+        return Failure(
+            "No configuration file: name one with --config, or put it at \(usual).",
+            .usage
+        )
     }
 
     /// Where a file is looked for, `CULVERT_HOME` taken into account.
     private static var usualFiles: [String] {
         ConnectorConfiguration.usualFiles.map { file in
             guard file.hasPrefix("~/.culvert/") else {
-                return NSString(string: file).expandingTildeInPath
+                return homeExpanded(file)
             }
             return ConfigurationDirectory.usual.file(String(file.dropFirst("~/.culvert/".count)))
         }
@@ -149,9 +152,11 @@ struct IngressCommand: ParsableCommand {
 extension IngressCommandResult {
     /// Prints the text where it belongs.
     ///
-    /// - Throws: the exit code 1 when the command failed.
+    /// - Throws: `Failure` with the text when the command failed.
     func report() throws {
-        guard self.succeeded else { throw Failure(self.text) }
+        guard self.succeeded else {
+            throw Failure(self.text, self.isArgumentWrong ? .usage : .badFile)
+        }
         print(self.text)
     }
 }

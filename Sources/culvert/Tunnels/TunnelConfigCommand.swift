@@ -137,7 +137,7 @@ private enum RemoteText {
         do {
             return try ConfigurationReader.text(ofFile: file == "-" ? "/dev/stdin" : file)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
     }
 
@@ -147,7 +147,7 @@ private enum RemoteText {
         do {
             _ = try RemoteIngress.parse(text, reader: reader)
         } catch {
-            throw Failure("\(error)")
+            throw Failure("\(error)", .badFile)
         }
         for notice in reader.notices { note("\(notice)") }
     }

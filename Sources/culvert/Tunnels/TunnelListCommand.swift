@@ -61,6 +61,7 @@ struct TunnelDeleteCommand: AsyncParsableCommand {
     var force = false
 
     @OptionGroup var tunnel: TunnelArgument
+    @OptionGroup var output: OutputOption
 
     func run() async throws {
         let session = try LoggedIn()
@@ -76,6 +77,7 @@ struct TunnelDeleteCommand: AsyncParsableCommand {
             note("\(error)")
         }
         note("Deleted tunnel \(printable(tunnel.name)).")
+        if self.output.output == .json { try self.output.show(tunnel) { _ in "" } }
         await RecordDesk.clear(tunnel.hostnames, at: edge)
     }
 }
@@ -92,9 +94,15 @@ struct TunnelCleanupCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var tunnel: TunnelArgument
+    @OptionGroup var output: OutputOption
 
     func run() async throws {
-        try await LoggedIn().withClient { try await $0.disconnect(self.tunnel.name) }
-        note("Ended the sessions of tunnel \(printable(self.tunnel.name)).")
+        let tunnel = try await LoggedIn().withClient { client in
+            let tunnel = try await client.tunnel(self.tunnel.name)
+            try await client.disconnect(tunnel.id)
+            return tunnel
+        }
+        note("Ended the sessions of tunnel \(printable(tunnel.name)).")
+        if self.output.output == .json { try self.output.show(tunnel) { _ in "" } }
     }
 }

@@ -49,6 +49,8 @@ struct TunnelTokenCommand: AsyncParsableCommand {
     )
     var revoke: String?
 
+    @OptionGroup var output: OutputOption
+
     func validate() throws {
         let isMaking =
             !self.hostnames.isEmpty || self.expires != nil || self.label != nil
@@ -83,13 +85,15 @@ struct TunnelTokenCommand: AsyncParsableCommand {
         if let credentialsFile {
             // Before the edge knows the key: one that cannot be kept is not to stay there.
             do { try credentials.write(to: credentialsFile) } catch { throw Failure("\(error)") }
+            let added: KeyDocument
             do {
-                _ = try await client.addKey(key, to: tunnel.id)
+                added = try await client.addKey(key, to: tunnel.id)
             } catch {
                 try? PrivateFile.remove(credentialsFile)
                 throw error
             }
             note("Wrote \(credentialsFile). It lets its holder serve the tunnel: keep it secret.")
+            if self.output.output == .json { try self.output.show(added) { _ in "" } }
             return
         }
         let added = try await client.addKey(key, to: tunnel.id)
@@ -100,7 +104,7 @@ struct TunnelTokenCommand: AsyncParsableCommand {
                 expiresAt: added.expiresAt
             )
         else { throw Failure("The edge does not say where connectors dial.") }
-        print(token.text)
+        try self.output.show(MadeToken(token: token.text, key: added)) { _ in token.text }
     }
 
     private func take(_ text: String, _ client: ControlClient) async throws {
@@ -118,7 +122,15 @@ struct TunnelTokenCommand: AsyncParsableCommand {
         }
         try await client.deleteKey(key, of: tunnel.id)
         note("Took away the key \(key.name) (\(printable(key.label))).")
+        if self.output.output == .json { try self.output.show(key) { _ in "" } }
     }
+}
+
+/// A token and the key in it, for programs.
+private struct MadeToken: Encodable {
+    /// A secret.
+    var token: String
+    var key: KeyDocument
 }
 
 /// How long something is good: `30d`, `2w`, or as durations are written elsewhere, `12h`.

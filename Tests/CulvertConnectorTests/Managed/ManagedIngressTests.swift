@@ -52,6 +52,28 @@ import TunnelWire
         #expect(ingress.problems.isEmpty)
     }
 
+    @Test func authoritiesThatCannotBeReadAreAMistakeAndAreLookedForBeforeARequestIs() {
+        var ingress = ManagedIngress()
+        _ = ingress.apply(self.good)
+        for path in ["/nowhere/ca.pem", "/dev/zero", "/etc", "/proc/self/comm"] {
+            let rules = ingress.apply(
+                ManagedConfiguration(
+                    version: 4,
+                    text: """
+                        ingress:
+                          - service: https://localhost
+                            originRequest: {caPool: \(path)}
+                        """
+                )
+            )
+            #expect(rules == nil, "\(path)")
+            let problem = ingress.problems.first ?? ""
+            #expect(problem.hasPrefix("version 4:3:"), "\(ingress.problems)")
+            #expect(problem.contains("caPool: \(path) "), "\(ingress.problems)")
+            #expect(ingress.running == self.good)
+        }
+    }
+
     @Test func withoutAnyNothingRunsButTheMistakeIsKnown() {
         var ingress = ManagedIngress()
         let rules = ingress.apply(self.bad)

@@ -35,6 +35,21 @@ package struct CredentialsDirectory: Sendable {
         return found.first
     }
 
+    /// Why files that may be credentials are passed over: others than their owner may read them.
+    package var exposed: [PrivateFile.Failure] {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: self.directory.path)
+        return (names ?? []).sorted().filter { $0.hasSuffix(".json") && $0 != "login.json" }
+            .compactMap { name in
+                do throws(PrivateFile.Failure) {
+                    _ = try PrivateFile.read(self.directory.file(name), maximumBytes: 256 << 10)
+                    return nil
+                } catch {
+                    if case .exposed = error.reason { return error }
+                    return nil
+                }
+            }
+    }
+
     /// Every credentials file that can be read, in the order of their names.
     package func all() -> [(file: String, credentials: Credentials)] {
         let names = try? FileManager.default.contentsOfDirectory(atPath: self.directory.path)

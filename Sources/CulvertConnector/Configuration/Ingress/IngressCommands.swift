@@ -7,6 +7,8 @@ package struct IngressCommandResult: Sendable, Equatable {
     package var text: String
     /// Whether the process exits with 0.
     package var succeeded: Bool
+    /// Whether it is not the file that is wrong, but what was asked about it.
+    package var isArgumentWrong = false
 }
 
 /// `culvert tunnel ingress validate` and `rule`, without their arguments' parsing.
@@ -29,7 +31,7 @@ package enum IngressCommands {
         guard let (host, path) = self.split(url) else {
             let text =
                 "\"\(url)\" is not a URL; expected something like https://app.example.com/path"
-            return IngressCommandResult(text: text, succeeded: false)
+            return IngressCommandResult(text: text, succeeded: false, isArgumentWrong: true)
         }
         let (index, rule) = configuration.ingress.match(host: host, path: path)
         let lines = [

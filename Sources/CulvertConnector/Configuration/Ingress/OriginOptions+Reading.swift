@@ -20,7 +20,7 @@ extension OriginOptions {
         mapping.read("httpHostHeader", into: &self.httpHostHeader) { $0.fieldValue() }
         mapping.read("originServerName", into: &self.originServerName) { $0.fieldValue() }
         mapping.read("matchSNItoHost", into: &self.matchSNItoHost) { $0.bool() }
-        mapping.read("caPool", into: &self.caPool) { $0.isWord("") ? nil : $0.filePath() }
+        mapping.read("caPool", into: &self.caPool) { $0.isWord("") ? nil : $0.authorityFile() }
         mapping.read("noTLSVerify", into: &self.noTLSVerify) { $0.bool() }
         mapping.read("disableChunkedEncoding", into: &self.disableChunkedEncoding) { $0.bool() }
         mapping.read("http2Origin", into: &self.http2Origin) { $0.bool() }
