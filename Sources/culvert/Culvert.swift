@@ -36,7 +36,7 @@ struct Culvert: AsyncParsableCommand {
             Exit codes: 0 it is done; 1 it failed; 3 you are not logged in; 4 there is no such tunnel, \
             hostname, account or key; 5 a hostname's DNS record was not made; 64 the arguments or the \
             environment are wrong; 77 the edge refuses the connector for good; 78 a file is missing or wrong. \
-            After the last three a service is not started again.
+            After 64 and 78 a service is not started again.
             """,
         version: buildVersion,
         subcommands: [

@@ -3,8 +3,8 @@ import Foundation
 
 /// An error for a person: what happened, why, and what to do next. Its text is all that is printed.
 struct Failure: Error, CustomStringConvertible, LocalizedError {
-    /// What a script can tell apart by the exit code. Where trying again without changing anything is
-    /// useless, from 64 on, a service is not started again; the numbers are those of sysexits.h.
+    /// What a script can tell apart by the exit code; from 64 on the numbers are those of sysexits.h. After 64
+    /// and 78 a service is not started again: without a change here it would be no different.
     enum Code: Int32 {
         case failed = 1
         /// There is no login, or none that is good.

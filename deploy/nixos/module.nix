@@ -58,7 +58,7 @@ let
       Type = "notify";
       Restart = "always";
       RestartSec = 5;
-      RestartPreventExitStatus = "64 77 78";
+      RestartPreventExitStatus = "64 78";
       WatchdogSec = 30;
       WatchdogSignal = "SIGKILL";
       # The grace period and a little more: set it beside another `grace-period`.

@@ -64,8 +64,8 @@ struct ServiceUnit {
         let stop = max(self.grace, .zero) + .seconds(5)
         var lines = [
             "[Service]", "Type=notify", "ExecStart=\(words)", "Restart=always", "RestartSec=5",
-            "# A wrong command line or file is as wrong the next time, and who is refused for good stays refused.",
-            "RestartPreventExitStatus=64 77 78", "WatchdogSec=30",
+            "# A wrong command line or file is as wrong the next time.",
+            "RestartPreventExitStatus=64 78", "WatchdogSec=30",
             "# The usual SIGABRT is caught by Swift's backtraces, which let a program go on.",
             "WatchdogSignal=SIGKILL",
             "# The grace period and a little more.",
