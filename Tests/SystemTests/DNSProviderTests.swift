@@ -167,7 +167,7 @@ extension SystemTests {
 
             try home.write("providers: [{zone: example.org, nsudpate: {}}]", to: "dns.yml")
             let wrong = try self.route("app.example.org", at: home)
-            #expect(wrong.status == 1)
+            #expect(wrong.status == 78)
             #expect(wrong.errors.contains("dns.yml:1:33: providers[0].nsudpate"), "\(wrong.errors)")
             #expect(api.asked.filter { $0.hasPrefix("PUT") } == asked)
         }

@@ -113,7 +113,8 @@ extension SystemTests {
             }
             try self.home.write("tunnel: shop\n", to: "shop.yml")
             let keys = try self.refused(
-                own.flatMap { ["--config", $0] } + ["--token-file", file]
+                own.flatMap { ["--config", $0] } + ["--token-file", file],
+                status: 78
             )
             #expect(keys.contains("\(own[0]):2") && keys.contains("\(file): the token"), "\(keys)")
             #expect(!keys.contains("credentials-file"), "\(keys)")

@@ -69,6 +69,9 @@ enum OriginLimits {
     static let chunkLineBytes = 1024
     /// Body bytes collected for `disableChunkedEncoding`; past it `ResetCode.overLimit`.
     static let collectedBodyBytes = 64 * 1024
+    /// Body bytes kept after they were written on a reused connection, which the origin may be about to close,
+    /// until the answer begins; past it the request is not repeated.
+    static let repeatableBodyBytes = 64 * 1024
     /// Unwritten bytes above which a connection takes no more: credit is withheld from there until
     /// fewer than `writeLowWaterBytes` are left.
     static let writeHighWaterBytes = 64 * 1024

@@ -1,17 +1,11 @@
 internal import HTTPSemantics
-internal import NIOConcurrencyHelpers
 internal import NIOCore
 
 /// All visitors' connections to public TCP ports. Any thread.
 final class TCPVisitors: Sendable {
-    private struct Connections {
-        var open: [ObjectIdentifier: any Channel] = [:]
-        var drained: [CheckedContinuation<Void, Never>] = []
-    }
-
     private let service: TCPVisitor.Service
     private let counter: ConnectionCounter
-    private let connections = NIOLockedValueBox(Connections())
+    private let connections = OpenConnections()
 
     /// `counter` is the other visitors', too: limits are for all of them.
     init(service: TCPVisitor.Service, counter: ConnectionCounter) {
@@ -27,12 +21,8 @@ final class TCPVisitors: Sendable {
             let address = IPAddress(peer.ip)
         else { throw ChannelError.ioOnClosedChannel }
         let permit = try self.counter.admit(peer)
-        let key = ObjectIdentifier(channel)
-        self.connections.withLockedValue { $0.open[key] = channel }
-        channel.closeFuture.whenComplete { _ in
-            permit.release()
-            self.closed(key)
-        }
+        channel.closeFuture.whenComplete { _ in permit.release() }
+        self.connections.add(channel)
         let options = channel.syncOptions
         try options?.setOption(.allowRemoteHalfClosure, value: true)
         try options?.setOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
@@ -46,30 +36,5 @@ final class TCPVisitors: Sendable {
 
     /// Returns when all connections are gone, or at the deadline, when what is left is cut: nothing says
     /// over TCP that one should come to an end.
-    func drain(deadline: NIODeadline) async {
-        let first = self.connections.withLockedValue { $0.open.values.first }
-        guard let loop = first?.eventLoop else { return }
-        let cut = loop.scheduleTask(deadline: deadline) {
-            let open = self.connections.withLockedValue { Array($0.open.values) }
-            for channel in open { channel.close(promise: nil) }
-        }
-        await withCheckedContinuation { continuation in
-            let isDone = self.connections.withLockedValue { connections in
-                if !connections.open.isEmpty { connections.drained.append(continuation) }
-                return connections.open.isEmpty
-            }
-            if isDone { continuation.resume() }
-        }
-        cut.cancel()
-    }
-
-    private func closed(_ key: ObjectIdentifier) {
-        let waiting = self.connections.withLockedValue { connections in
-            connections.open[key] = nil
-            guard connections.open.isEmpty else { return [CheckedContinuation<Void, Never>]() }
-            defer { connections.drained = [] }
-            return connections.drained
-        }
-        for continuation in waiting { continuation.resume() }
-    }
+    func drain(deadline: NIODeadline) async { await self.connections.awaitEnd(deadline: deadline) }
 }

@@ -20,6 +20,8 @@ final class EdgeTunnels: Sendable {
     private static let expiryInterval = Duration.milliseconds(250)
     /// How long a store that cannot be read is left alone.
     private static let retryInterval = Duration.seconds(1)
+    /// How often the log is told of it.
+    private static let troubleInterval = Duration.seconds(60)
 
     let directory: TunnelDirectory
     let events = TunnelEvents()
@@ -92,6 +94,7 @@ final class EdgeTunnels: Sendable {
     }
 
     private func follow(_ control: Control) async {
+        var told: ContinuousClock.Instant?
         while !Task.isCancelled {
             do {
                 try await control.run()
@@ -99,7 +102,10 @@ final class EdgeTunnels: Sendable {
                 return
             } catch {
                 guard !self.isClosed.load(ordering: .relaxed) else { return }
-                self.logger.error("The store cannot be followed, trying again: \(error)")
+                if told.map({ .now - $0 >= Self.troubleInterval }) ?? true {
+                    self.logger.error("The store cannot be followed, trying again: \(error)")
+                    told = .now
+                }
                 try? await Task.sleep(for: Self.retryInterval)
             }
         }

@@ -1,6 +1,5 @@
 internal import Glibc
 import HTTPSemantics
-import NIOConcurrencyHelpers
 package import NIOCore
 package import NIOSSL
 internal import Synchronization
@@ -12,17 +11,11 @@ package final class VisitorServer: Sendable {
     let router: any RequestRouter
     private let isAuthoritative: @Sendable (_ serverName: String, _ host: String) -> Bool
     private let accessLog: (@Sendable (AccessRecord) -> Void)?
-    private let connections = NIOLockedValueBox(Connections())
+    private let connections = OpenConnections()
+    private let draining = Atomic<Bool>(false)
     /// Requests that were given to the router and are not over.
     private let requests = RequestCount()
     let clock = DateClock()
-
-    /// What of the server changes: touched once per connection.
-    private struct Connections {
-        var open: [ObjectIdentifier: any Channel] = [:]
-        var isDraining = false
-        var drained: [CheckedContinuation<Void, Never>] = []
-    }
 
     /// - Parameters:
     ///   - configuration: Limits and timeouts, fixed for the server's life.
@@ -59,12 +52,9 @@ package final class VisitorServer: Sendable {
         plain: PlainPolicy = .serve
     ) throws {
         channel.eventLoop.preconditionInEventLoop()
-        let key = ObjectIdentifier(channel)
-        let isDraining = self.connections.withLockedValue { connections in
-            connections.open[key] = channel
-            return connections.isDraining
-        }
-        channel.closeFuture.whenComplete { _ in self.connectionClosed(key) }
+        // In this order: one that a drain does not find here finds the drain.
+        self.connections.add(channel)
+        let isDraining = self.isDraining
         let options = channel.syncOptions
         try options?.setOption(.allowRemoteHalfClosure, value: true)
         try options?.setOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 64 * 1024))
@@ -95,23 +85,11 @@ package final class VisitorServer: Sendable {
     /// Returns when all are gone, or at the deadline, when what is left is cut. Connections accepted
     /// meanwhile are served one request.
     package func drain(deadline: NIODeadline) async {
-        let channels = self.connections.withLockedValue { connections in
-            connections.isDraining = true
-            return Array(connections.open.values)
-        }
-        for channel in channels {
+        self.draining.store(true, ordering: .sequentiallyConsistent)
+        for channel in self.connections.channels {
             channel.pipeline.fireUserInboundEventTriggered(VisitorDrainEvent())
         }
-        guard let loop = channels.first?.eventLoop else { return }
-        let cut = loop.scheduleTask(deadline: deadline) { self.cut() }
-        await withCheckedContinuation { continuation in
-            let isDone = self.connections.withLockedValue { connections in
-                if !connections.open.isEmpty { connections.drained.append(continuation) }
-                return connections.open.isEmpty
-            }
-            if isDone { continuation.resume() }
-        }
-        cut.cancel()
+        await self.connections.awaitEnd(deadline: deadline)
     }
 
     /// Counts a request that goes to the router.
@@ -135,9 +113,9 @@ package final class VisitorServer: Sendable {
     }
 
     /// Connections that are open now.
-    package var connectionCount: Int { self.connections.withLockedValue { $0.open.count } }
+    package var connectionCount: Int { self.connections.count }
 
-    var isDraining: Bool { self.connections.withLockedValue { $0.isDraining } }
+    var isDraining: Bool { self.draining.load(ordering: .sequentiallyConsistent) }
 
     func log(_ record: @autoclosure () -> AccessRecord) {
         if let accessLog { accessLog(record()) }
@@ -149,21 +127,6 @@ package final class VisitorServer: Sendable {
             randomness: .random(in: .min ... .max),
             isAuthoritative: self.isAuthoritative
         )
-    }
-
-    private func cut() {
-        let channels = self.connections.withLockedValue { Array($0.open.values) }
-        for channel in channels { channel.close(promise: nil) }
-    }
-
-    private func connectionClosed(_ key: ObjectIdentifier) {
-        let waiting = self.connections.withLockedValue { connections in
-            connections.open[key] = nil
-            guard connections.open.isEmpty else { return [CheckedContinuation<Void, Never>]() }
-            defer { connections.drained = [] }
-            return connections.drained
-        }
-        for continuation in waiting { continuation.resume() }
     }
 }
 

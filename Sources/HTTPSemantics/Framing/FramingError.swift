@@ -33,12 +33,10 @@ package enum FramingError: Error, Equatable, Sendable {
     /// A capital in an HTTP/2 field name (RFC 9113 §8.2.1).
     case uppercaseFieldName
 
-    /// The status a request's sender gets: 501 for a coding that is not known, 413 for a body beyond all
-    /// limits, else 400. A response with one of these is a 502 to the visitor, whatever this says.
+    /// The status a request's sender gets: 501 for a coding that is not known, else 400. A response with one of these is a 502 to the visitor, whatever this says.
     package var status: UInt16 {
         switch self {
         case .unsupportedTransferEncoding: 501
-        case .contentLengthTooLarge: 413
         default: 400
         }
     }

@@ -87,6 +87,40 @@ struct MachineTests {
         #expect(begun.lost(.partialHead) == .fail(.truncated))
     }
 
+    @Test func aBodyIsKeptWhileItsRequestMayBeRepeated() {
+        for (method, isReused, keeps) in [
+            ("PUT", true, true), ("PUT", false, false), ("POST", true, false),
+        ] {
+            var machine = self.machine(method)
+            #expect(machine.settle(before: .data) == .acquire)
+            machine.attached(isReused: isReused, holdsBody: false)
+            #expect(machine.receivedData(1) == .write)
+            let value = machine.keepsBody
+            #expect(value == keeps, "\(method)")
+            #expect(machine.lost(.noAnswer) == (keeps ? .repeatRequest : .fail(.truncated)))
+        }
+
+        var large = self.machine("PUT")
+        #expect(large.settle(before: .data) == .acquire)
+        large.attached(isReused: true, holdsBody: false)
+        #expect(large.receivedData(OriginLimits.repeatableBodyBytes) == .write)
+        let before = large.keepsBody
+        #expect(before)
+        #expect(large.receivedData(1) == .write)
+        let after = large.keepsBody
+        #expect(!after)
+        #expect(large.lost(.noAnswer) == .fail(.truncated))
+
+        var answered = self.machine("PUT")
+        #expect(answered.settle(before: .data) == .acquire)
+        answered.attached(isReused: true, holdsBody: false)
+        #expect(answered.receivedData(1) == .write)
+        let head = answered.receivedAnswerHead(status: 200, isInterim: false)
+        #expect(head == .forward)
+        let value = answered.keepsBody
+        #expect(!value)
+    }
+
     @Test func whatWasNotProcessedIsRepeatedWhateverItsMethod() {
         var machine = self.machine("POST")
         #expect(machine.settle(before: .batchEnd) == .acquire)

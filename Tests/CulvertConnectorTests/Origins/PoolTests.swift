@@ -118,19 +118,40 @@ struct PoolTests {
         }
     }
 
-    @Test func notRepeatedOnceBodyIsWritten() async throws {
+    @Test(
+        "A request whose body was written to a dying connection",
+        arguments: [2, OriginLimits.repeatableBodyBytes, OriginLimits.repeatableBodyBytes + 1]
+    )
+    func repeatedWithItsBody(_ count: Int) async throws {
         let bench = try await Bench()
-        let (origin, target) = try await scripted(Self.deadly)
+        let (origin, target) = try await scripted { peer in
+            let isWhole = peer.received.utf8.count { $0 == UInt8(ascii: "~") } >= count
+            switch peer.number {
+            case 1 where peer.step == 0:
+                peer.step = 1
+                peer.send(Self.answer)
+            case 1: if isWhole { peer.close() }
+            default: if isWhole { peer.send(Self.answer) }
+            }
+        }
         defer { origin.stop() }
         _ = try await bench.exchange("/1", to: target)
+        let body = String(repeating: "~", count: count - 1)
         let seen = try await bench.exchange(
             "/2",
             to: target,
             method: "PUT",
-            fields: ["Content-Length": "1"],
-            then: [.text("x"), .end]
+            fields: ["Content-Length": "\(count)"],
+            then: [.text(body), .text("~"), .end]
         )
-        #expect(seen.reset == .truncated)
+        guard count <= OriginLimits.repeatableBodyBytes else {
+            #expect(seen.reset == .truncated)
+            return
+        }
+        #expect(seen.text == "ok")
+        #expect(seen.consumed == count, "credit is given once")
+        let second = try #require(origin.counters.received[2])
+        #expect(second.hasSuffix("\r\n\r\n" + body + "~"))
     }
 
     @Test func notRepeatedTwiceNorOnAFreshConnection() async throws {

@@ -37,7 +37,12 @@ extension OriginExchange {
     /// Writes the request as far as it is known.
     private func attach(_ connection: any OriginLink, isReused: Bool) {
         self.connection = connection
-        self.machine.attached(isReused: isReused, holdsBody: !self.held.isEmpty)
+        let repeated = self.kept
+        self.kept.removeAll()
+        self.machine.attached(
+            isReused: isReused,
+            holdsBody: !self.held.isEmpty || !repeated.isEmpty
+        )
         guard
             connection.begin(
                 self,
@@ -50,6 +55,8 @@ extension OriginExchange {
             return self.fail(.malformedMessage, "the request's head cannot be written")
         }
         if !self.stream.isWritable { connection.pauseReading() }
+        // Credit is given for what was written before, or owed for it.
+        for bytes in repeated { connection.writeBody(bytes) }
         if !self.machine.traits.asksUpgrade { self.writeHeld() }
         if self.machine.isUploadEnded { self.finishBody() }
     }
@@ -70,6 +77,11 @@ extension OriginExchange {
     func write(_ bytes: ByteBuffer) {
         guard let connection else { return }
         connection.writeBody(bytes)
+        if self.machine.keepsBody {
+            self.kept.append(bytes)
+        } else if !self.kept.isEmpty {
+            self.kept.removeAll()
+        }
         // Credited when it was collected.
         if case .addedLength = self.machine.framing { return }
         self.owedBytes += bytes.readableBytes
@@ -131,7 +143,10 @@ extension OriginExchange {
             direction: .response,
             upgrade: action == .becomeOpaque ? "websocket" : nil
         )
-        if !head.isInterim { self.claim.record.status = head.status }
+        if !head.isInterim {
+            self.claim.record.status = head.status
+            self.kept.removeAll()
+        }
         self.stream.send(.response(head))
         switch action {
         case .forward, .fail: break

@@ -16,6 +16,8 @@ final class OriginExchange {
     var connection: (any OriginLink)?
     /// Pieces that wait for a connection, or for the 101.
     var held: [ByteBuffer] = []
+    /// What was written of the body, as long as the request may have to be sent again.
+    var kept: [ByteBuffer] = []
     /// The trailers of the request; empty until its end.
     var heldTrailers = HTTPFields()
     /// Bytes written to the connection whose credit is still to be given.
@@ -119,5 +121,6 @@ extension OriginExchange {
         self.connection?.abandon()
         self.connection = nil
         self.held.removeAll()
+        self.kept.removeAll()
     }
 }

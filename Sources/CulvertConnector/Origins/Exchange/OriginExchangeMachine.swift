@@ -13,10 +13,11 @@ import TunnelWire
 /// - An answer that is complete while the upload runs does not stop the upload: the origin may still
 ///   read it. When it closes, or the answer was its last, the rest is discarded with credit, so that
 ///   the answer reaches the visitor and the peer decides whether to go on sending.
-/// - A request is repeated once, on a fresh connection, when nothing of a body was written and either
-///   a reused one ended before one byte of the answer and the method is idempotent (RFC 9112 §9.3.1),
-///   or the origin says that it did not process it. With a body written, the latter is for the edge to
-///   repeat: it may have kept the body.
+/// - A request is repeated once, on a fresh connection, when a reused one ended before one byte of the
+///   answer and the method is idempotent (RFC 9112 §9.3.1): an origin that closes idle connections cannot
+///   know that one comes. What was written of its body is kept for that, up to
+///   `OriginLimits.repeatableBodyBytes`. One that the origin says it did not process is repeated whatever its
+///   method, but with a body written that is for the edge, which may have kept the body, too.
 ///
 /// Three kinds of invalid input: the peer's parts out of order give `streamProtocolError`; a body
 /// that differs from its Content-Length gives `malformedMessage`; a connection's events after it was
@@ -66,6 +67,13 @@ struct OriginExchangeMachine: ~Copyable {
     var isUploadEnded: Bool { self.upload == .ended }
     var isOpaque: Bool { self.answer == .opaque }
     var isAnswerEnded: Bool { self.answer == .ended }
+
+    /// Whether what is written of the body is to be kept: the request may have to be sent again. Once false, it
+    /// stays so.
+    var keepsBody: Bool {
+        self.isReused && !self.isRepeated && self.answer == .awaited && self.traits.isIdempotent
+            && self.uploaded <= OriginLimits.repeatableBodyBytes
+    }
 
     // MARK: From the stream
 
@@ -274,10 +282,9 @@ struct OriginExchangeMachine: ~Copyable {
     }
 
     private func mayRepeat(after ending: AnswerEnding) -> Bool {
-        guard !self.isRepeated, !self.wroteBody else { return false }
         switch ending {
-        case .unprocessed, .needsHTTP1: return true
-        case .noAnswer: return self.isReused && self.traits.isIdempotent
+        case .unprocessed, .needsHTTP1: return !self.isRepeated && !self.wroteBody
+        case .noAnswer: return self.keepsBody
         case .nothing, .bodyEnd, .partialHead, .truncated, .reset: return false
         }
     }

@@ -62,19 +62,6 @@ extension EdgeFailure {
         closesConnection: true
     )
 
-    /// A Content-Length that nothing can be as long as.
-    static func bodyBeyondAllLimits(_ reason: String) -> EdgeFailure {
-        EdgeFailure(
-            code: "request-too-large",
-            status: 413,
-            title: "The request is too large",
-            explanation: "\(reason): no body can be that long.",
-            advice:
-                "This is a fault of the program that sent the request, or of a proxy before it.",
-            closesConnection: true
-        )
-    }
-
     static let tooSlow = EdgeFailure(
         code: "too-slow",
         status: 408,

@@ -152,8 +152,6 @@ extension EdgeFailure {
     }
 
     init(_ error: FramingError) {
-        self =
-            error == .contentLengthTooLarge
-            ? .bodyBeyondAllLimits("\(error)") : .badRequest("\(error)", status: error.status)
+        self = .badRequest("\(error)", status: error.status)
     }
 }
