@@ -13,7 +13,8 @@ import Testing
         // Pure: NIOCore is there for ByteBuffer, a value type, and for nothing else.
         "TunnelWire": ["HTTPSemantics", "NIOCore"],
         "TunnelSession": ["TunnelWire", "HTTPSemantics", "NIOCore", "DequeModule"],
-        // Frames as values; Crypto for the handshake's SHA-1, Foundation for its base64.
+        // Frames as values, in a buffer or where they lie; Crypto for the handshake's SHA-1, Foundation for its
+        // base64.
         "WebSocketWire": ["Crypto", "Foundation", "NIOCore"],
         // The only importer of the C shim.
         "TunnelTransport": [
