@@ -77,7 +77,7 @@ import Testing
             "ConfigurationFile", "ControlAPI", "ControlClient", "ControlServer", "CulvertAccess",
             "CulvertConnector", "CulvertControl", "CulvertDNS", "CulvertDiagnostics", "CulvertEdge",
             "HTTPSemantics", "StatusServer", "TunnelLink", "TunnelTransport", "TunnelWire",
-            "ArgumentParser", "Dispatch", "Foundation",
+            "ArgumentParser", "Crypto", "Dispatch", "Foundation",
             "Glibc", "Logging", "NIOCore", "NIOPosix", "Synchronization", "UnixSignals",
         ],
     ]

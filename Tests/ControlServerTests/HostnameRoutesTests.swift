@@ -27,6 +27,33 @@ import Testing
         #expect(try await fixture.send("PUT", path, token: ann).head.status == 201)
     }
 
+    @Test func aNameMovesFromOneTunnelToAnotherWhenThatIsSaid() async throws {
+        let fixture = try await ControlFixture()
+        let ann = try await fixture.login("ann")
+        for (name, key) in [("old", 1), ("new", 2)] as [(String, UInt8)] {
+            let body = Bodies.tunnel(name, key: key)
+            _ = try await fixture.send("POST", "/api/v1/tunnels", body, token: ann)
+        }
+        func claim(_ tunnel: String, _ body: String? = nil) async throws -> APIAnswer {
+            let path = "/api/v1/tunnels/\(tunnel)/hostnames/shop.example.test"
+            return try await fixture.send("PUT", path, body ?? "", token: ann)
+        }
+        #expect(try await claim("old", #"{"balance":"sticky"}"#).head.status == 201)
+        let kept = try await claim("new")
+        #expect(kept.head.status == 409 && kept.code == "exists")
+        #expect(try await claim("new", #"{"moves":false}"#).head.status == 409)
+        let moved = try await claim("new", #"{"moves":true}"#)
+        #expect(moved.head.status == 201)
+        let document = try moved.document(HostnameDocument.self)
+        #expect(document.tunnel == "new" && document.balance == "sticky")
+        #expect(try await claim("new", #"{"moves":true}"#).head.status == 200)
+        let old = try await fixture.send("GET", "/api/v1/tunnels/old", token: ann)
+        #expect(try old.document(TunnelDocument.self).hostnames == [])
+        let audit = try await fixture.control.audit(before: StoreRevision(.max), limit: 1)
+        #expect(audit.first?.entry.action == "hostname.move")
+        #expect(audit.first?.entry.details["from"] == "ann/old")
+    }
+
     @Test func hostnamesOutsideOfNewSuffixesAreInTheWayOrReleased() async throws {
         let fixture = try await ControlFixture()
         let root = try await fixture.login("root", role: "admin")

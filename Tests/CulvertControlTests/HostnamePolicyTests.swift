@@ -12,7 +12,7 @@ import Testing
     private struct World {
         var records: [StoreRecord] = []
         let policy: ControlPolicy
-        private var owners: [String: Account] = [:]
+        private(set) var owners: [String: Account] = [:]
         private var tunnels: [String: Tunnel] = [:]
 
         init() throws {
@@ -112,6 +112,36 @@ import Testing
         #expect(try world.claim("b.app.example.com", "root") == nil)
         try world.add("dan", .member, ["dan.app.example.com"])
         #expect(try world.claim("x.dan.app.example.com", "dan") == nil)
+    }
+
+    @Test func aNameMovesBetweenTunnelsOfOneAccountOnly() throws {
+        var world = try World()
+        #expect(try world.claim("app.example.com", "bob") == nil)
+        let bob = try #require(world.owners["bob"])
+        let other = Tunnel(owner: bob.id, name: "other", createdAt: Self.now)
+        world.records.append(.tunnel(other))
+        func claim(_ tunnel: Tunnel, _ by: String, moving: Bool) throws -> StoreTransaction {
+            try world.policy.claim(
+                HostPattern("app.example.com"),
+                for: tunnel.id,
+                moving: moving,
+                .init(.account(try #require(world.owners[by]).id), at: Self.now),
+                world.registry
+            )
+        }
+        let kept = #expect(throws: ControlError.self) { try claim(other, "bob", moving: false) }
+        #expect(kept?.code == .exists && kept?.message.contains("leads to web") == true)
+        let moved = try claim(other, "bob", moving: true)
+        #expect(moved.writes.count == 1)
+        guard case .hostname(let claimed)? = moved.writes.first else { return #expect(Bool(false)) }
+        #expect(claimed.tunnel == other.id && claimed.createdAt == Self.now)
+        // Not even an admin moves it to a tunnel of his own.
+        for person in ["cat", "root"] {
+            let refusal = #expect(throws: ControlError.self) {
+                try claim(try world.tunnel(person), person, moving: true)
+            }
+            #expect(refusal?.code == .forbidden, "\(person)")
+        }
     }
 
     @Test func aNameThatAnotherAccountServesNowIsNotToBeHad() throws {

@@ -184,6 +184,19 @@ extension SystemTests {
             #expect(token.output.firstMatch("^(cvt_[A-Za-z0-9_-]+)\n$") != nil)
             let body = home.directory.text("api.log")
             #expect(body.contains(#"\"hostnames\":[\"app.example.test\"]"#), "\(body)")
+            for scope in ["app.example.test/30d", "app.example.test", "/2w"] {
+                let scoped = try home.run(["tunnel", "token", "demo", "--scope", scope])
+                #expect(scoped.status == 0, "\(scope): \(scoped.errors)")
+                let asked = home.directory.text("api.log").split(separator: "\n").last ?? ""
+                #expect(asked.contains("app.example.test") == scope.hasPrefix("app"), "\(asked)")
+                #expect(asked.contains("expires_at") == scope.contains("/"), "\(asked)")
+            }
+            for scope in ["app.example.test/soon", "", "/", "a/30d/b"] {
+                let wrong = try home.run(["tunnel", "token", "demo", "--scope", scope])
+                #expect(wrong.status == 64 && wrong.errors.contains("--scope"), "\(wrong.errors)")
+            }
+            let twice = ["--scope", "/30d", "--expires", "2w"]
+            #expect(try home.run(["tunnel", "token", "demo"] + twice).status == 64)
             let json = try home.run(["tunnel", "token", "demo", "--output", "json"])
             let made = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
             let fields = try #require(made as? [String: Any], "\(json.output)")

@@ -65,6 +65,8 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
     package var state: String
     /// Requests under way.
     package var streams: Int
+    /// The hostnames that it serves because it asked for them; absent when it serves those of its tunnel.
+    package var hostnames: [String]?
     /// The label of the key that it logged in with.
     package var key: String
     /// The version of the remote configuration that it runs; absent when it runs none.
@@ -82,6 +84,7 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         connectedAt: Date,
         state: String,
         streams: Int,
+        hostnames: [String]? = nil,
         key: String,
         configurationVersion: Int?,
         configurationProblem: String?,
@@ -93,6 +96,7 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         self.connectedAt = connectedAt
         self.state = state
         self.streams = streams
+        self.hostnames = hostnames
         self.key = key
         self.configurationVersion = configurationVersion
         self.configurationProblem = configurationProblem
@@ -186,8 +190,14 @@ package struct HostnameDocument: Codable, Sendable, Equatable {
 package struct HostnameChangeDocument: Codable, Sendable, Equatable {
     /// As in ``HostnameDocument``; `least-requests` by default.
     package var balance: String?
+    /// Whether it is to be taken from another tunnel of the same account, if one has it; false by default. It
+    /// leads somewhere at every moment.
+    package var moves: Bool?
 
-    package init(balance: String? = nil) { self.balance = balance }
+    package init(balance: String? = nil, moves: Bool? = nil) {
+        self.balance = balance
+        self.moves = moves
+    }
 }
 
 /// The ingress of a tunnel that is managed from the edge.

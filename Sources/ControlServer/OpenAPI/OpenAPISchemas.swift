@@ -62,11 +62,13 @@ enum OpenAPISchemas {
         "Connector": object(
             [
                 "id": text, "agent": text, "address": text, "connected_at": time,
-                "state": text, "streams": integer, "key": text, "configuration_version": count,
-                "configuration_problem": text, "unhealthy_hostnames": texts,
+                "state": text, "streams": integer, "hostnames": texts, "key": text,
+                "configuration_version": count, "configuration_problem": text,
+                "unhealthy_hostnames": texts,
             ],
             optional: [
-                "address", "configuration_version", "configuration_problem", "unhealthy_hostnames",
+                "address", "hostnames", "configuration_version", "configuration_problem",
+                "unhealthy_hostnames",
             ]
         ),
         "Key": object(
@@ -87,7 +89,7 @@ enum OpenAPISchemas {
             ],
             optional: ["url", "balance", "is_declared", "has_certificate"]
         ),
-        "HostnameChange": body(optional: ["balance": balance]),
+        "HostnameChange": body(optional: ["balance": balance, "moves": ["type": "boolean"]]),
         "Configuration": object([
             "version": count, "text": ["type": "string", "maxLength": 262_144],
         ]),

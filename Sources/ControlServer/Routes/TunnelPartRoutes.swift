@@ -79,7 +79,8 @@ struct TunnelPartRoutes {
                 try policy.claim(
                     pattern,
                     for: tunnel.id,
-                    balance: balance ?? .leastRequests,
+                    balance: balance,
+                    moving: change.moves ?? false,
                     holder: pattern.exactHost.flatMap { presence.holder(of: $0) },
                     request,
                     registry

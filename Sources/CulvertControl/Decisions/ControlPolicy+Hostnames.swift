@@ -8,12 +8,16 @@ extension ControlPolicy {
     /// store, so the store cannot hold this to it: of a login that comes between this and the commit, the claim is
     /// the stronger, and the session ends. `holder` is who serves an exact name now, by having asked for it.
     ///
-    /// - Throws: `exists` when the tunnel has it, `forbidden` when it is not to be had, `inUse`, `overQuota`,
-    ///   `unknown`.
+    /// With `moving` it is taken from another tunnel of the same account, if one has it: there is no moment in which
+    /// it leads nowhere. Without a `balance` it keeps the one that it had, `leastRequests` for a new one.
+    ///
+    /// - Throws: `exists` when the tunnel has it, or without `moving` another tunnel of the account; `forbidden`
+    ///   when it is not to be had, `inUse`, `overQuota`, `unknown`.
     package func claim(
         _ pattern: HostPattern,
         for id: TunnelID,
-        balance: Balance = .leastRequests,
+        balance: Balance? = nil,
+        moving: Bool = false,
         holder: LiveHolder? = nil,
         _ request: Request,
         _ registry: Registry
@@ -23,8 +27,28 @@ extension ControlPolicy {
             throw ControlError(.unknown, "the tunnel's account is gone")
         }
         try self.checkGranted(pattern, to: owner)
+        let former = try self.former(of: pattern, moving: moving, to: tunnel, registry)
         try self.checkFree(pattern, for: tunnel, owner, registry)
         try self.checkNotLive(pattern, holder, for: tunnel, registry)
+        guard let former else {
+            let claim = HostnameClaim(
+                pattern: pattern,
+                tunnel: id,
+                balance: balance ?? .leastRequests,
+                createdAt: request.now
+            )
+            return try self.create(claim, of: tunnel, owner, request, registry)
+        }
+        return self.move(former, to: tunnel, balance: balance, request, registry)
+    }
+
+    private func create(
+        _ claim: HostnameClaim,
+        of tunnel: Tunnel,
+        _ owner: Account,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
         let count = registry.hostnames(ofAccount: owner.id).count
         guard owner.role == .admin || count < owner.maximumHostnames else {
             throw ControlError(
@@ -35,24 +59,75 @@ extension ControlPolicy {
         }
         var transaction = request.audit(
             "hostname.claim",
-            pattern.description,
-            ["tunnel": Self.title(of: tunnel, registry), "balance": balance.rawValue]
+            claim.pattern.description,
+            ["tunnel": Self.title(of: tunnel, registry), "balance": claim.balance.rawValue]
         )
-        transaction.create(
-            .hostname(
-                HostnameClaim(
-                    pattern: pattern,
-                    tunnel: id,
-                    balance: balance,
-                    createdAt: request.now
-                )
-            )
+        transaction.create(.hostname(claim))
+        self.hold(tunnel, in: &transaction, registry)
+        return transaction
+    }
+
+    private func move(
+        _ former: HostnameClaim,
+        to tunnel: Tunnel,
+        balance: Balance?,
+        _ request: Request,
+        _ registry: Registry
+    ) -> StoreTransaction {
+        var claim = former
+        claim.tunnel = tunnel.id
+        claim.balance = balance ?? former.balance
+        let source = registry.tunnel(former.tunnel).map { Self.title(of: $0, registry) }
+        var transaction = request.audit(
+            "hostname.move",
+            claim.pattern.description,
+            [
+                "from": source ?? "", "tunnel": Self.title(of: tunnel, registry),
+                "balance": claim.balance.rawValue,
+            ]
         )
-        transaction.expect(.tunnel(id), at: registry.revision(of: .tunnel(id)))
-        transaction.expect(.account(owner.id), at: registry.revision(of: .account(owner.id)))
+        let key = StoreKey.hostname(claim.pattern)
+        transaction.replace(.hostname(claim), at: registry.revision(of: key))
+        self.hold(tunnel, in: &transaction, registry)
+        return transaction
+    }
+
+    /// What a tunnel's claim depends on.
+    private func hold(
+        _ tunnel: Tunnel,
+        in transaction: inout StoreTransaction,
+        _ registry: Registry
+    ) {
+        let (key, owner) = (StoreKey.tunnel(tunnel.id), StoreKey.account(tunnel.owner))
+        transaction.expect(key, at: registry.revision(of: key))
+        transaction.expect(owner, at: registry.revision(of: owner))
         // Another wildcard could come to cover it.
         transaction.fence(.hostname, at: registry.revision(of: .hostname))
-        return transaction
+    }
+
+    /// The claim that is to be moved to `tunnel`; nil when the hostname is nobody's.
+    private func former(
+        of pattern: HostPattern,
+        moving: Bool,
+        to tunnel: Tunnel,
+        _ registry: Registry
+    ) throws(ControlError) -> HostnameClaim? {
+        guard let claim = registry.hostname(pattern) else { return nil }
+        guard claim.tunnel != tunnel.id else {
+            throw ControlError(.exists, "\(pattern) leads to \(tunnel.name) already")
+        }
+        // Another account's names are not told.
+        guard let other = registry.tunnel(claim.tunnel), other.owner == tunnel.owner else {
+            throw ControlError(.forbidden, "\(pattern) belongs to another account")
+        }
+        guard moving else {
+            throw ControlError(
+                .exists,
+                "\(pattern) leads to \(other.name), another tunnel of the same account: say that it is to "
+                    + "be moved (`culvert tunnel route dns --overwrite-dns`), or take it from there"
+            )
+        }
+        return claim
     }
 
     /// Has the requests of a tunnel's hostname shared out in another way.
@@ -151,19 +226,6 @@ extension ControlPolicy {
         _ owner: Account,
         _ registry: Registry
     ) throws(ControlError) {
-        if let claim = registry.hostname(pattern) {
-            guard claim.tunnel != tunnel.id else {
-                throw ControlError(.exists, "\(pattern) leads to \(tunnel.name) already")
-            }
-            // Another account's names are not told.
-            guard let other = registry.tunnel(claim.tunnel), other.owner == tunnel.owner else {
-                throw ControlError(.forbidden, "\(pattern) belongs to another account")
-            }
-            throw ControlError(
-                .forbidden,
-                "\(pattern) leads to your tunnel \(other.name); take it from there first"
-            )
-        }
         for claim in registry.claims where pattern.overlaps(claim.pattern) {
             guard registry.tunnel(claim.tunnel)?.owner != tunnel.owner else { continue }
             throw ControlError(

@@ -50,7 +50,7 @@ package struct TunnelKey: Sendable, Equatable {
 /// A hostname, or a wildcard, that leads to a tunnel.
 package struct HostnameClaim: Sendable, Equatable {
     package let pattern: HostPattern
-    package let tunnel: TunnelID
+    package var tunnel: TunnelID
     /// How its requests are shared out among the tunnel's connectors.
     package var balance: Balance
     package var createdAt: Date

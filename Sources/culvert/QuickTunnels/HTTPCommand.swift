@@ -14,7 +14,7 @@ struct HTTPCommand: AsyncParsableCommand {
 
             Examples:
               culvert http 3000
-              culvert http localhost:3000 --hostname shop
+              culvert http localhost:3000 --hostname shop --keep
               culvert http https://10.0.0.5:8443
               culvert http unix:/run/app.sock
               culvert http 3000 --basic-auth ann:correct-horse --cidr-allow 203.0.113.0/24
@@ -35,6 +35,18 @@ struct HTTPCommand: AsyncParsableCommand {
     )
     var hostname: String?
 
+    @Flag(
+        name: .customLong("keep"),
+        help: ArgumentHelp(
+            "Keep the name for your account: nobody else can have it, also while this does not run.",
+            discussion: """
+                Without --hostname it is the same name each time for the same service of this machine. On \
+                another machine, --hostname brings it there.
+                """
+        )
+    )
+    var isKept = false
+
     @Option(
         help: ArgumentHelp(
             "Ask visitors for a name and password (may be repeated). $CULVERT_BASIC_AUTH keeps it out of ps.",
@@ -49,7 +61,11 @@ struct HTTPCommand: AsyncParsableCommand {
         let service = try QuickOrigin.web(self.origin)
         var access = try self.tunnel.access()
         access.logins = try self.logins()
-        try await self.tunnel.run(service, access: access, at: .hostname(self.hostname))
+        try await self.tunnel.run(
+            service,
+            access: access,
+            at: .hostname(self.hostname, isKept: self.isKept)
+        )
     }
 
     /// Who may visit.

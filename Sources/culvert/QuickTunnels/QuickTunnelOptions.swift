@@ -45,15 +45,16 @@ struct QuickTunnelOptions: ParsableArguments {
 
     /// What visitors are to find the service at.
     enum Place {
-        /// A hostname, or a random one for nil.
-        case hostname(String?)
+        /// A hostname, or one of the command's choice for nil; one that is kept stays the account's.
+        case hostname(String?, isKept: Bool)
         /// A TCP port of the edge; 0 for any.
         case tcpPort(Int)
     }
 
     /// Serves until it is told to stop.
     ///
-    /// - Throws: `Failure` when there is no edge, or it will not have this connector.
+    /// - Throws: `Failure` when there is no edge, or it will not have this connector, or the name is not to be
+    ///   had.
     func run(
         _ service: OriginService,
         access: VisitorAccess,
@@ -65,15 +66,27 @@ struct QuickTunnelOptions: ParsableArguments {
             return handler
         }
         let session = self.dir == nil ? try LoggedIn.ifAny() : nil
-        let (configuration, found) = try await self.edge(session)
-        var options = found
+        if case .hostname(_, isKept: true) = place, session == nil {
+            throw Failure(
+                "--keep keeps a name for your account at an edge: log in to one first, with `culvert login "
+                    + "https://…`, and leave --dir away.",
+                .notLoggedIn
+            )
+        }
+        let (configuration, credentials, source) = try await self.edge(session)
+        var options = try connectorOptions(configuration, credentials, source: source)
         var originRequest = configuration.originRequest
         originRequest.access = access
         options.rules = IngressRules(service: service, originRequest: originRequest)
         switch place {
-        case .hostname(let asked):
-            let name = await session?.hostname(asked) ?? asked ?? RandomName.make()
-            options.hostnames = [name]
+        case .hostname(let asked, let isKept):
+            let name = try await session?.hostname(
+                asked,
+                isKept: isKept,
+                for: service,
+                credentials
+            )
+            options.hostnames = [name ?? asked ?? RandomName.make()]
         case .tcpPort(let port): options.tcpPorts = [port]
         }
         let announcer = Announcer(origin: "\(service)")
@@ -95,14 +108,14 @@ struct QuickTunnelOptions: ParsableArguments {
 
     /// How to connect: to the development edge of --dir, the edge that one is logged in to, or the usual
     /// development edge, whichever comes first.
+    ///
+    /// - Returns: the settings, the key, and where that is from.
     private func edge(
         _ session: LoggedIn?
-    ) async throws -> (ConnectorConfiguration, Connector.Options) {
+    ) async throws -> (ConnectorConfiguration, Credentials, String) {
         if let session {
             let credentials = try await session.machineCredentials()
-            let configuration = ConnectorConfiguration()
-            let file = session.directory.path
-            return (configuration, try connectorOptions(configuration, credentials, source: file))
+            return (ConnectorConfiguration(), credentials, session.directory.path)
         }
         let directory = DevelopmentDirectory(path: self.dir ?? DevelopmentDirectory.defaultPath)
         let file = directory.connectorFile
@@ -119,6 +132,6 @@ struct QuickTunnelOptions: ParsableArguments {
         }
         let configuration = try loadConnectorConfiguration(file)
         let (credentials, origin) = try namedCredentials(configuration, file: file)
-        return (configuration, try connectorOptions(configuration, credentials, source: origin))
+        return (configuration, credentials, origin)
     }
 }

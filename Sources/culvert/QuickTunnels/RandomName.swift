@@ -17,4 +17,16 @@ enum RandomName {
         let thing = Self.things[.random(in: 0..<Self.things.count)]
         return "\(quality)-\(thing)-\(Int.random(in: 1_000...9_999))"
     }
+
+    /// The same for the same digest, of eight bytes or more.
+    static func make(from digest: some Sequence<UInt8>) -> String {
+        var rest = digest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        func next(below limit: Int) -> Int {
+            defer { rest /= UInt64(limit) }
+            return Int(rest % UInt64(limit))
+        }
+        let quality = Self.qualities[next(below: Self.qualities.count)]
+        let thing = Self.things[next(below: Self.things.count)]
+        return "\(quality)-\(thing)-\(1_000 + next(below: 9_000))"
+    }
 }

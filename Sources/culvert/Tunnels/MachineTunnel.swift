@@ -15,20 +15,8 @@ extension LoggedIn {
         return String("http-\(String(name))".prefix(64))
     }
 
-    /// The name to ask for at the edge: what a person said, or a random one. One of a single label is below the
-    /// edge's domain, or, for an account that was granted other names only, below the first of those.
-    ///
-    /// Without an answer of the edge's API it is left to the edge.
-    func hostname(_ asked: String?) async -> String {
-        let name = asked ?? RandomName.make()
-        guard !name.contains("."), !name.isEmpty,
-            let (edge, account) = try? await self.withClient({ client in
-                (try await client.edge(), try await client.account())
-            }),
-            let suffixes = account.suffixes, let suffix = suffixes.first
-        else { return name }
-        return suffixes.contains { $0 == edge.domain } ? name : "\(name).\(suffix)"
-    }
+    /// Whether a tunnel is the one of some machine, by its name.
+    static func isMachineTunnel(_ name: String) -> Bool { name.hasPrefix("http-") }
 
     /// The credentials of this machine's tunnel: made on first use, and again when the edge knows the
     /// tunnel no more. A tunnel whose credentials were lost here gets another key.

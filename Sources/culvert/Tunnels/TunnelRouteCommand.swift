@@ -51,14 +51,20 @@ struct TunnelRouteCommand: AsyncParsableCommand {
 
         @Flag(
             name: [.customShort("f"), .customLong("overwrite-dns")],
-            help: "Put the record in place of another that the name has."
+            help: ArgumentHelp(
+                "Take the hostname from another tunnel of yours, and put the record in place of another.",
+                discussion: "The hostname leads to one tunnel or the other at every moment."
+            )
         )
         var overwriteDNS = false
 
         @OptionGroup var output: OutputOption
 
         func run() async throws {
-            let change = self.balance.map { HostnameChangeDocument(balance: $0.rawValue) }
+            let change = HostnameChangeDocument(
+                balance: self.balance?.rawValue,
+                moves: self.overwriteDNS ? true : nil
+            )
             // A file with a mistake is to be known before anything is changed.
             let desk = try RecordDesk()
             let (edge, route, isNew) = try await LoggedIn().withClient { client in

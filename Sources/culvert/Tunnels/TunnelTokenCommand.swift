@@ -19,6 +19,7 @@ struct TunnelTokenCommand: AsyncParsableCommand {
             Examples:
               culvert tunnel token demo > token.txt
               culvert tunnel token demo --hostname app.example.com --expires 30d
+              culvert tunnel token demo --scope app.example.com/30d
               culvert tunnel token demo --revoke mB3xJb0k
             """
     )
@@ -31,8 +32,20 @@ struct TunnelTokenCommand: AsyncParsableCommand {
     )
     var hostnames: [String] = []
 
-    @Option(help: "When the key ends: 30d, 12h, 2w. Never, when not given.")
+    @Option(
+        name: [.customLong("expires"), .customLong("expiry")],
+        help: "When the key ends: 30d, 12h, 2w. Never, when not given."
+    )
     var expires: Lifetime?
+
+    @Option(
+        name: .customLong("scope"),
+        help: ArgumentHelp(
+            "Both in one; either may be left out, and the whole may be given several times.",
+            valueName: "hostname/expiry"
+        )
+    )
+    var scopes: [TokenScope] = []
 
     @Option(help: "What the key is for. This machine's name and the day, when not given.")
     var label: String?
@@ -53,11 +66,23 @@ struct TunnelTokenCommand: AsyncParsableCommand {
 
     func validate() throws {
         let isMaking =
-            !self.hostnames.isEmpty || self.expires != nil || self.label != nil
-            || self.credentialsFile != nil
+            !self.hostnames.isEmpty || self.expires != nil || !self.scopes.isEmpty
+            || self.label != nil || self.credentialsFile != nil
         guard self.revoke == nil || !isMaking else {
             throw ValidationError("--revoke takes a key away, and goes with no other option.")
         }
+        guard self.lifetimes.count <= 1 else {
+            throw ValidationError(
+                "A key ends once: say when with one --expires, or in one --scope."
+            )
+        }
+    }
+
+    /// The hostnames that it is for, of all options; empty for all of the tunnel's.
+    private var scopedHostnames: [String] { self.hostnames + self.scopes.compactMap(\.hostname) }
+
+    private var lifetimes: [Lifetime] {
+        (self.expires.map { [$0] } ?? []) + self.scopes.compactMap(\.lifetime)
     }
 
     func run() async throws {
@@ -79,8 +104,8 @@ struct TunnelTokenCommand: AsyncParsableCommand {
         let key = NewKeyDocument(
             publicKey: credentials.publicKey.base64EncodedString(),
             label: self.label ?? "token of \(machineName()), \(LocalTime().day(Date()))",
-            hostnames: self.hostnames.isEmpty ? nil : self.hostnames,
-            expiresAt: self.expires.map { Date(timeIntervalSinceNow: $0.seconds) }
+            hostnames: self.scopedHostnames.isEmpty ? nil : self.scopedHostnames,
+            expiresAt: self.lifetimes.first.map { Date(timeIntervalSinceNow: $0.seconds) }
         )
         if let credentialsFile {
             // Before the edge knows the key: one that cannot be kept is not to stay there.
@@ -131,6 +156,25 @@ private struct MadeToken: Encodable {
     /// A secret.
     var token: String
     var key: KeyDocument
+}
+
+/// What a token is for, as one word: `app.example.com`, `app.example.com/30d` or `/30d`.
+struct TokenScope: ExpressibleByArgument {
+    let hostname: String?
+    let lifetime: Lifetime?
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2 else { return nil }
+        self.hostname = parts[0].isEmpty ? nil : String(parts[0])
+        guard parts.count == 2 else {
+            self.lifetime = nil
+            if self.hostname == nil { return nil }
+            return
+        }
+        guard let lifetime = Lifetime(argument: String(parts[1])) else { return nil }
+        self.lifetime = lifetime
+    }
 }
 
 /// How long something is good: `30d`, `2w`, or as durations are written elsewhere, `12h`.

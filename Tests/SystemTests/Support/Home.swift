@@ -4,10 +4,17 @@ import Foundation
 struct Home {
     let directory: TemporaryDirectory
     let path: String
+    /// Of a machine of that name, and not this one; making it needs root.
+    private let machine: String?
 
     /// A new one, empty.
-    init(_ directory: TemporaryDirectory, named name: String = "home") throws {
+    init(
+        _ directory: TemporaryDirectory,
+        named name: String = "home",
+        on machine: String? = nil
+    ) throws {
         self.directory = directory
+        self.machine = machine
         self.path = directory.file(name)
         try FileManager.default.createDirectory(
             atPath: self.path,
@@ -17,7 +24,13 @@ struct Home {
 
     private func words(_ arguments: [String], _ environment: [String]) -> [String] {
         ["CULVERT_HOME=\(self.path)", "HOME=\(self.path)", "TZ=UTC"] + environment
-            + [Programs.culvert] + arguments
+            + self.place + [Programs.culvert] + arguments
+    }
+
+    /// What runs a command on the machine.
+    private var place: [String] {
+        guard let machine else { return [] }
+        return ["unshare", "--uts", "sh", "-c", #"hostname "$0" && exec "$@""#, machine]
     }
 
     /// Runs a command to its end.

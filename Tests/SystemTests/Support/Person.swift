@@ -8,10 +8,19 @@ struct Person {
 
     var home: String { self.place.path }
 
-    /// Invited and logged in.
-    init(_ name: String, at deployment: Deployment, _ options: [String] = []) throws {
+    /// Invited and logged in; on a machine of another name if one is given.
+    init(
+        _ name: String,
+        at deployment: Deployment,
+        _ options: [String] = [],
+        on machine: String? = nil
+    ) throws {
         self.deployment = deployment
-        self.place = try Home(deployment.directory, named: "home-\(name)")
+        self.place = try Home(
+            deployment.directory,
+            named: "home-\(name)-\(machine ?? "here")",
+            on: machine
+        )
         let code = try Self.invite(name, at: deployment, options)
         let login = try self.run(self.loginWords, ["CULVERT_ENROLMENT=\(code)"])
         try #require(login.status == 0, "\(login.errors)")
