@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Logging
 import UnixSignals
 
@@ -10,7 +9,7 @@ struct ConfigurationWatch {
     private static let watchedInterval = Duration.seconds(60)
     private static let unwatchedInterval = Duration.seconds(5)
 
-    let file: String
+    let file: WatchedFile
     let logger: Logger
 
     /// Calls `apply` each time, until the task is cancelled. What it throws is logged, and changes nothing.
@@ -24,9 +23,9 @@ struct ConfigurationWatch {
         await withDiscardingTaskGroup { group in
             group.addTask { for await _ in signals { continuation.yield() } }
             group.addTask {
-                var seen = Version(of: self.file)
-                for await _ in Self.glances(at: self.file) {
-                    let now = Version(of: self.file)
+                var seen = self.file.version
+                for await _ in Self.glances(at: self.file.path) {
+                    let now = WatchedFile.Version(of: self.file.path)
                     // One that is being replaced is not there for a moment.
                     guard now != seen, now != nil else { continue }
                     seen = now
@@ -44,7 +43,7 @@ struct ConfigurationWatch {
         }
     }
 
-    /// A value whenever the file may have changed.
+    /// A value at once, for what came before it was watched, and then whenever the file may have changed.
     private static func glances(at file: String) -> AsyncStream<Void> {
         let (glances, continuation) = AsyncStream.makeStream(
             of: Void.self,
@@ -52,6 +51,7 @@ struct ConfigurationWatch {
         )
         let directory = URL(filePath: file).deletingLastPathComponent().path(percentEncoded: false)
         let changes = DirectoryWatch.changes(in: directory)
+        continuation.yield()
         let task = Task {
             await withDiscardingTaskGroup { group in
                 if let changes {
@@ -66,22 +66,5 @@ struct ConfigurationWatch {
         }
         continuation.onTermination = { _ in task.cancel() }
         return glances
-    }
-
-    /// Which contents a file has, as far as its directory entry tells.
-    private struct Version: Equatable {
-        private let number: UInt64
-        private let bytes: Int
-        private let seconds: Int
-        private let nanoseconds: Int
-
-        init?(of file: String) {
-            var status = stat()
-            guard stat(file, &status) == 0 else { return nil }
-            self.number = UInt64(status.st_ino)
-            self.bytes = Int(status.st_size)
-            self.seconds = Int(status.st_mtim.tv_sec)
-            self.nanoseconds = Int(status.st_mtim.tv_nsec)
-        }
     }
 }

@@ -12,7 +12,7 @@ struct PlannedConnector {
     var name: String?
     var options: Connector.Options
     /// A file whose rules are taken over when it changes.
-    var rulesFile: String?
+    var rulesFile: WatchedFile?
     /// For what becomes of it.
     var logger: Logger
     /// Told how it stands towards its edge; any thread.
@@ -87,7 +87,7 @@ private struct RunningConnectors: Sendable {
     fileprivate struct Member: Sendable {
         let name: String?
         let connector: Connector
-        let rulesFile: String?
+        let rulesFile: WatchedFile?
         let logger: Logger
     }
 

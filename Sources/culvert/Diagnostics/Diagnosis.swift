@@ -173,7 +173,7 @@ struct Diagnosis {
                 "tunnel: \(plan.credentials.tunnelName) (\(plan.credentials.tunnelID ?? "no id"))",
                 "edge: \(edge.target.hostname):\(edge.target.port)",
                 "dialled: \(HostPort(host: edge.dialHost, port: Int(edge.dialPort)))",
-                "rules: \(plan.rulesFile ?? "the edge's")",
+                "rules: \(plan.rulesFile?.path ?? "the edge's")",
             ] + plan.notices.map { "notice: \($0)" }
         return lines.map(printable).joined(separator: "\n") + "\n"
     }

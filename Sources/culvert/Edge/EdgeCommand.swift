@@ -46,9 +46,10 @@ struct EdgeRunCommand: AsyncParsableCommand {
         let passed = try passedSockets()
         let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
         let signals = await Service.trapSignals()
+        let file = WatchedFile(self.config)
         let configuration: EdgeConfiguration
         do {
-            configuration = try EdgeConfiguration.load(file: self.config)
+            configuration = try EdgeConfiguration.load(file: file.path)
         } catch {
             throw Failure("\(error)", .badFile)
         }
@@ -73,7 +74,7 @@ struct EdgeRunCommand: AsyncParsableCommand {
             serve: {
                 await withDiscardingTaskGroup { group in
                     group.addTask { await edge.maintain() }
-                    group.addTask { await Self.watch(self.config, edge, logger) }
+                    group.addTask { await Self.watch(file, edge, logger) }
                 }
             },
             drain: { [grace = configuration.gracePeriod] in
@@ -84,10 +85,10 @@ struct EdgeRunCommand: AsyncParsableCommand {
     }
 
     /// Reads the file again when it changes; what it has that is wrong is logged, and changes nothing.
-    private static func watch(_ file: String, _ edge: Edge, _ logger: Logger) async {
+    private static func watch(_ file: WatchedFile, _ edge: Edge, _ logger: Logger) async {
         await ConfigurationWatch(file: file, logger: logger).run {
-            let later = try edge.reload(try EdgeConfiguration.load(file: file))
-            logger.info("Read the configuration again", metadata: ["file": "\(file)"])
+            let later = try edge.reload(try EdgeConfiguration.load(file: file.path))
+            logger.info("Read the configuration again", metadata: ["file": "\(file.path)"])
             guard !later.isEmpty else { return }
             logger.notice(
                 "Some of it counts from the next start on",

@@ -9,7 +9,7 @@ struct ConnectorPlan {
     /// What is fine but worth knowing.
     private(set) var notices: [String]
     /// The file whose rules it runs; nil when they are from elsewhere.
-    private(set) var rulesFile: String?
+    private(set) var rulesFile: WatchedFile?
     /// Whose key it is. A secret.
     let credentials: Credentials
 
@@ -25,9 +25,9 @@ struct ConnectorPlan {
         if let caFile = terms.caFile { configuration.caFile = caFile }
         if let edgeAddress { configuration.edgeAddress = edgeAddress }
         self.notices = try draft.route(&configuration)
-        let file = draft.terms.file?.path
+        let file = draft.terms.file?.watched
         self.rulesFile = terms.url == nil && configuration.hasIngress ? file : nil
-        let credentials = try key ?? namedCredentials(configuration, file: file ?? "")
+        let credentials = try key ?? namedCredentials(configuration, file: file?.path ?? "")
         self.credentials = credentials.credentials
         self.options = try connectorOptions(
             configuration,
@@ -69,7 +69,7 @@ extension ConnectorPlan {
             if let file, file.configuration.credentialsFile != nil, !namesOther { return nil }
             guard let found = try Self.read({ try kept.find(tunnel) }) else {
                 if let file, let other = file.configuration.tunnel, namesOther {
-                    throw self.mismatch(file.path, other, tunnel)
+                    throw self.mismatch(file.watched.path, other, tunnel)
                 }
                 // The file, if there is one, is known to lack `credentials-file`, and says so.
                 if file != nil, !self.terms.isShared { return nil }
@@ -103,7 +103,11 @@ extension ConnectorPlan {
                 !names.contains(tunnel)
             else { return }
             guard !self.terms.isNamedFile, self.terms.url != nil else {
-                throw self.mismatch(file.path, tunnel, self.terms.name ?? credentials.tunnelName)
+                throw self.mismatch(
+                    file.watched.path,
+                    tunnel,
+                    self.terms.name ?? credentials.tunnelName
+                )
             }
             self.terms.file = nil
         }
@@ -141,7 +145,7 @@ extension ConnectorPlan {
             let service = try Self.service(url)
             var texts = notices.map { "\($0)" }
             if configuration.hasIngress, let file = self.terms.file {
-                texts.append("--url takes the place of the rules of \(file.path)")
+                texts.append("--url takes the place of the rules of \(file.watched.path)")
             }
             configuration.ingress = IngressRules(
                 service: service,

@@ -7,7 +7,7 @@ struct ConnectorTerms {
     /// The tunnel's name or id.
     var name: String?
     /// The configuration file, and whether it was named, and not found in one of the usual places.
-    var file: (path: String, configuration: ConnectorConfiguration)?
+    var file: (watched: WatchedFile, configuration: ConnectorConfiguration)?
     var isNamedFile = false
     /// Whether the file is that of other tunnels too.
     var isShared = false
@@ -36,7 +36,7 @@ struct ConnectorTerms {
         self.url = url
         self.token = try source.readToken()
         if let file = config ?? ConnectorFileOption.usualFile {
-            self.file = (file, try loadConnectorConfiguration(file))
+            self.file = (WatchedFile(file), try loadConnectorConfiguration(file))
         } else if name == nil, self.token == nil, self.credentialsFile == nil {
             // There is nothing to go by; that says where a file would be looked for.
             throw Failure(

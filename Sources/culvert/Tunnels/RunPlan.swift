@@ -121,9 +121,12 @@ private struct SeveralTunnels {
     private mutating func termsOfFiles() -> [(source: String, terms: ConnectorTerms)] {
         let tokens = self.tokens()
         let files = self.selection.files.compactMap { path in
-            self.noting { (path: path, configuration: try loadConnectorConfiguration(path)) }
+            let watched = WatchedFile(path)
+            return self.noting {
+                (watched: watched, configuration: try loadConnectorConfiguration(path))
+            }
         }
-        let match = TokenMatch(tokens, to: files)
+        let match = TokenMatch(tokens, to: files.map { ($0.watched.path, $0.configuration) })
         let hasAllTokens = tokens.count == self.selection.tokens.count
         // What cannot be read may be what another one lacks.
         if hasAllTokens, files.count == self.selection.files.count {
@@ -136,7 +139,7 @@ private struct SeveralTunnels {
             terms.file = file
             terms.isNamedFile = true
             terms.token = place.map { (tokens[$0].token, tokens[$0].origin) }
-            return (file.path, terms)
+            return (file.watched.path, terms)
         }
     }
 
@@ -159,16 +162,17 @@ private struct SeveralTunnels {
     /// Gives all of them the one file that there is, if there is one.
     private mutating func share(_ terms: inout [(source: String, terms: ConnectorTerms)]) {
         let named = self.selection.files.first
-        guard let path = named ?? ConnectorFileOption.usualFile,
-            let configuration = self.noting({ try loadConnectorConfiguration(path) })
+        let watched = (named ?? ConnectorFileOption.usualFile).map { WatchedFile($0) }
+        guard let watched,
+            let configuration = self.noting({ try loadConnectorConfiguration(watched.path) })
         else { return }
-        if let mistake = self.selection.mistake(ofShared: path, configuration) {
+        if let mistake = self.selection.mistake(ofShared: watched.path, configuration) {
             // Whose it is decides what else is wrong.
             self.note(Failure(mistake, .usage))
             return terms = []
         }
         for index in terms.indices {
-            terms[index].terms.file = (path, configuration)
+            terms[index].terms.file = (watched, configuration)
             terms[index].terms.isNamedFile = named != nil
             terms[index].terms.isShared = true
         }
