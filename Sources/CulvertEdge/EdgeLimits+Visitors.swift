@@ -1,3 +1,4 @@
+internal import HTTPSemantics
 internal import NIOCore
 
 // The limits of edge.yml as the parts of the edge take them.
@@ -20,6 +21,7 @@ extension VisitorConfiguration {
         self.limits.http2Continuations = limits.http2ContinuationFrames
         self.limits.http2ControlFramesPerSecond = limits.http2ControlFrames
         self.limits.http2EmptyDataFrames = limits.http2EmptyDataFrames
+        self.passes = PassCount(name: configuration.connect.name)
         self.timeouts.header = TimeAmount(limits.headerTimeout)
         self.timeouts.bodyIdle = TimeAmount(limits.bodyIdleTimeout)
         self.timeouts.keepAlive = TimeAmount(limits.keepAlive)

@@ -60,6 +60,31 @@ extension SystemTests {
             #expect(upgrade.exit == 0 && upgrade.status == 502, "\(upgrade.said)")
         }
 
+        @Test(
+            "a rule that leads back to the edge: 508 loop-detected, with what to do",
+            arguments: versions
+        )
+        func loop(version: String) throws {
+            let deployment = try Deployment()
+            try deployment.startConnector(
+                ingress: [
+                    "{hostname: ws.example.test, service: 'https://127.0.0.1:\(deployment.port)', "
+                        + "originRequest: {httpHostHeader: app.example.test, "
+                        + "originServerName: app.example.test, "
+                        + "caPool: \(deployment.certificates.authority)}}",
+                    "{hostname: app.example.test, service: 'https://127.0.0.1:\(deployment.port)', "
+                        + "originRequest: {originServerName: app.example.test, "
+                        + "caPool: \(deployment.certificates.authority)}}",
+                ]
+            )
+            for host in [Deployment.host, "ws.example.test"] {
+                let options = [version, "-H", "Accept: text/html"]
+                let answer = try deployment.curl("/x", host: host, options)
+                #expect(answer.exit == 0 && answer.status == 508, "\(answer.said)")
+                #expect(answer.text.contains("not a hostname of this edge"), "\(answer.text)")
+            }
+        }
+
         @Test("refused: 502 origin-unreachable; the page says what to do")
         func refused() throws {
             let deployment = try Deployment()

@@ -1,3 +1,4 @@
+package import HTTPSemantics
 package import NIOCore
 
 /// What visitors may do, and for how long.
@@ -6,8 +7,11 @@ package struct VisitorConfiguration: Sendable {
     package var limits = VisitorLimits()
     /// Times, each with its own default.
     package var timeouts = VisitorTimeouts()
+    /// Counts how often a request comes by, which is refused with 508 when it is a loop. Default nil: nothing
+    /// is counted, and no field added.
+    package var passes: PassCount?
 
-    /// Every limit and timeout at its default.
+    /// Everything at its default.
     package init() {}
 }
 

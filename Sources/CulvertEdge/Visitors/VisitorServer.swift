@@ -125,6 +125,7 @@ package final class VisitorServer: Sendable {
         RequestAdmission(
             visitor: visitor,
             randomness: .random(in: .min ... .max),
+            passes: self.configuration.passes,
             isAuthoritative: self.isAuthoritative
         )
     }

@@ -39,7 +39,8 @@ package struct VisitorConnection: Sendable {
 ///
 /// No `Via` is added, though RFC 9110 §7.6.3 asks gateways for it on requests: nginx, HAProxy and
 /// Envoy add none by default, origins turn compression off for it (nginx `gzip_proxied`), and it
-/// would tell every origin's logs about the edge's inside. One that came is passed on unchanged. No
+/// would tell every origin's logs about the edge's inside. One that came is passed on unchanged; what ends
+/// loops is ``PassCount``. No
 /// `X-Forwarded-Port` either: the port is in `X-Forwarded-Host` when it is not the scheme's own.
 package enum ForwardingRules {
     /// The longest request id that is kept.

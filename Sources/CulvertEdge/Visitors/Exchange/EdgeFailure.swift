@@ -1,3 +1,4 @@
+import HTTPSemantics
 import TunnelWire
 
 /// Why the edge answers itself instead of an origin: a code, a status, and words for a person.
@@ -97,6 +98,20 @@ extension EdgeFailure {
             + "certificates.",
         advice: "Open a new connection for this host; browsers do so on their own."
     )
+
+    static func loop(_ host: String) -> EdgeFailure {
+        EdgeFailure(
+            code: "loop-detected",
+            status: 508,
+            title: "The request goes round in circles",
+            explanation:
+                "It has come by this edge \(PassCount.maximum) times: what serves \(host) sends its "
+                + "requests back here.",
+            advice:
+                "If it is yours: the service of its rule, in the connector's configuration, has to be "
+                + "where the application listens, and not a hostname of this edge."
+        )
+    }
 
     static func unknownHost(_ host: String) -> EdgeFailure {
         EdgeFailure(

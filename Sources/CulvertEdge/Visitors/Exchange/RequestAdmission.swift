@@ -6,6 +6,7 @@ import HTTPSemantics
 struct RequestAdmission {
     let visitor: VisitorInfo
     private let isAuthoritative: @Sendable (_ serverName: String, _ host: String) -> Bool
+    private let passes: PassCount?
     /// Random, unlike that of any other connection; the upper half of the ids made here.
     private let idPrefix: UInt64
     private var requestCount: UInt64
@@ -13,13 +14,16 @@ struct RequestAdmission {
     /// - Parameters:
     ///   - visitor: Whose connection it is.
     ///   - randomness: 128 fresh random bits.
+    ///   - passes: Counts how often a request comes by; nil when nobody does.
     ///   - isAuthoritative: Whether SNI and host share a certificate; false is answered with 421.
     init(
         visitor: VisitorInfo,
         randomness: UInt128,
+        passes: PassCount?,
         isAuthoritative: @escaping @Sendable (String, String) -> Bool
     ) {
         self.visitor = visitor
+        self.passes = passes
         self.idPrefix = UInt64(truncatingIfNeeded: randomness >> 64)
         self.requestCount = UInt64(truncatingIfNeeded: randomness)
         self.isAuthoritative = isAuthoritative
@@ -27,7 +31,7 @@ struct RequestAdmission {
 
     /// Admits an HTTP/1 request.
     ///
-    /// - Throws: `EdgeFailure`: 400, 405 or 421.
+    /// - Throws: `EdgeFailure`: 400, 405, 421 or 508.
     mutating func admit(_ head: HTTP1RequestHead) throws(EdgeFailure) -> VisitorRequest {
         let control: RequestControlData
         do {
@@ -58,7 +62,7 @@ struct RequestAdmission {
 
     /// Admits an HTTP/2 request; `fields` are without its pseudo-fields.
     ///
-    /// - Throws: `EdgeFailure`: 400, 405 or 421.
+    /// - Throws: `EdgeFailure`: 400, 405, 421 or 508.
     mutating func admit(
         _ pseudo: HTTP2PseudoFields,
         fields: HTTPFields,
@@ -117,6 +121,7 @@ struct RequestAdmission {
             from: self.visitor.connection,
             randomBits: self.nextIDBits()
         )
+        if let passes, !passes.add(to: &head.fields) { throw .loop(control.host.name) }
         return VisitorRequest(
             head: head,
             host: control.host.name,
