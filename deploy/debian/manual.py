@@ -70,4 +70,5 @@ for command in root["subcommands"]:
 print(".SH FILES")
 print(".TP\n.I /etc/culvert/edge.yml\nAn edge's configuration; edge.yml.example has every key.")
 print(".TP\n.I /etc/culvert/config.yml\nA connector's configuration; config.yml.example has every key.")
+print(".TP\n.I ~/.culvert/dns.yml\nDNS providers; /usr/share/doc/culvert/examples/dns.yml has every key.")
 print(".TP\n.I ~/.culvert\nLogins and tunnels of a user, if CULVERT_HOME names no other folder.")

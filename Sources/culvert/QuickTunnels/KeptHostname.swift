@@ -68,7 +68,7 @@ extension LoggedIn {
     /// Has a name lead to this machine's tunnel from now on.
     private func kept(_ name: String, _ credentials: Credentials) async throws -> String {
         guard let tunnel = credentials.tunnelID else { return name }
-        let isKept = try await self.reaching { client in
+        let answer = try await self.reaching { client in
             do {
                 _ = try await client.route(name, to: tunnel)
             } catch let error as ControlClientError where error.isProblem(.exists) {
@@ -76,7 +76,7 @@ extension LoggedIn {
             }
             return try await client.edge()
         }
-        guard let edge = isKept else { return name }
+        guard let edge = answer else { return name }
         note(
             "\(printable(name)) stays yours, until `culvert tunnel route delete "
                 + "\(printable(credentials.tunnelName)) \(printable(name))`."
