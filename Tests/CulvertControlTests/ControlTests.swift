@@ -69,7 +69,7 @@ import Testing
         let following = Task { try await edge.run() }
         defer { following.cancel() }
         let (registries, continuation) = AsyncStream.makeStream(of: Registry.self)
-        await edge.observe { continuation.yield($0) }
+        await edge.observe { registry, _ in continuation.yield(registry) }
         var told = registries.makeAsyncIterator()
         #expect(await told.next()?.account(named: "ann") == nil)
         let ann = try await self.account(command, "ann")
@@ -86,7 +86,7 @@ import Testing
         defer { self.remove() }
         let control = try await Control(store: SQLiteStore(file: self.file))
         let told = Mutex<StoreRevision?>(nil)
-        await control.observe { registry in told.withLock { $0 = registry.revision } }
+        await control.observe { registry, _ in told.withLock { $0 = registry.revision } }
         for name in ["ann", "bob"] {
             _ = try await self.account(control, name)
             let revision = await control.registry.revision

@@ -25,7 +25,7 @@ extension ControlPolicy {
         try self.checkGranted(pattern, to: owner)
         try self.checkFree(pattern, for: tunnel, owner, registry)
         try self.checkNotLive(pattern, holder, for: tunnel, registry)
-        let count = registry.hostnames(ofAccount: owner.id).count
+        let count = owner.role == .admin ? 0 : registry.hostnameCount(ofAccount: owner.id)
         guard owner.role == .admin || count < owner.maximumHostnames else {
             throw ControlError(
                 .overQuota,
@@ -164,7 +164,7 @@ extension ControlPolicy {
                 "\(pattern) leads to your tunnel \(other.name); take it from there first"
             )
         }
-        for claim in registry.claims where pattern.overlaps(claim.pattern) {
+        for claim in registry.claims(overlapping: pattern) {
             guard registry.tunnel(claim.tunnel)?.owner != tunnel.owner else { continue }
             throw ControlError(
                 .forbidden,
@@ -187,10 +187,10 @@ extension ControlPolicy {
         case .exact(let name), .suffix(let name): host = name
         case .any: return
         }
-        for claim in registry.claims {
-            guard case .exact(let other) = claim.pattern.kind else { continue }
-            // `*.NAME` is below NAME, too.
-            guard host.isBelow(other) || pattern.kind == .suffix(other),
+        // `*.NAME` is below NAME, too.
+        let above = (pattern.kind == .suffix(host) ? [host] : []) + host.parents
+        for other in above {
+            guard let claim = registry.hostname(HostPattern(exactly: other)),
                 registry.tunnel(claim.tunnel)?.owner != owner.id,
                 !owner.isGrantedWithin(other)
             else { continue }

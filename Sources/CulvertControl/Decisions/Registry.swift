@@ -24,19 +24,26 @@ package struct Registry: Sendable {
         for kind in StoreKey.Kind.allCases { self.touched[kind] = snapshot.revision }
     }
 
-    /// Goes on to a later revision; earlier changes than its own are ignored.
-    package mutating func apply(_ changes: StoreChanges) {
-        guard changes.revision > self.revision else { return }
+    /// Goes on to a later revision; earlier changes than its own are ignored. Costs what the changes do, whatever
+    /// else there is, as long as nobody keeps a copy.
+    ///
+    /// - Returns: the tunnels that have changed or are gone: they themselves, what belongs to them, or their account.
+    @discardableResult
+    package mutating func apply(_ changes: StoreChanges) -> Set<TunnelID> {
+        guard changes.revision > self.revision else { return [] }
         self.revision = changes.revision
+        var tunnels: Set<TunnelID> = []
         for key in changes.deleted {
-            self.delete(key)
+            self.delete(key, &tunnels)
             self.touched[key.kind] = changes.revision
         }
         for record in changes.written {
-            self.delete(record.record.key)
+            self.delete(record.record.key, &tunnels)
             self.write(record)
+            tunnels.formUnion(self.tunnels(concernedBy: record.record))
             self.touched[record.record.key.kind] = changes.revision
         }
+        return tunnels
     }
 
     // MARK: Looking up
@@ -70,6 +77,8 @@ package struct Registry: Sendable {
             .sorted { $0.name < $1.name }
     }
 
+    package func tunnelCount(of owner: AccountID) -> Int { self.tunnels[owner]?.count ?? 0 }
+
     package func key(_ publicKey: TunnelPublicKey) -> TunnelKey? {
         guard case .key(let key) = self.records[.key(publicKey)]?.record else { return nil }
         return key
@@ -88,6 +97,16 @@ package struct Registry: Sendable {
 
     package func hostnames(of tunnel: TunnelID) -> [HostPattern] {
         (self.hostnames[tunnel] ?? []).sorted { $0.description < $1.description }
+    }
+
+    /// The hostnames of a tunnel with what is set for them, in no order.
+    package func claims(of tunnel: TunnelID) -> [HostnameClaim] {
+        (self.hostnames[tunnel] ?? []).compactMap { self.hostname($0) }
+    }
+
+    /// How many hostnames the tunnels of an account have together.
+    package func hostnameCount(ofAccount owner: AccountID) -> Int {
+        (self.tunnels[owner] ?? [:]).values.reduce(0) { $0 + (self.hostnames[$1]?.count ?? 0) }
     }
 
     /// The hostnames of all tunnels of an account, in no order.
@@ -117,6 +136,17 @@ package struct Registry: Sendable {
         self.hostnames.values.lazy.flatMap { $0 }.compactMap { self.hostname($0) }
     }
 
+    /// The hostnames that have a host in common with `pattern`, in no order. An exact name costs a look-up for each
+    /// of its labels, a wildcard a look at every hostname.
+    package func claims(overlapping pattern: HostPattern) -> [HostnameClaim] {
+        guard case .exact(let host) = pattern.kind else {
+            let overlapping = self.hostnames.values.lazy.joined().filter { pattern.overlaps($0) }
+            return overlapping.compactMap { self.hostname($0) }
+        }
+        let wildcards = host.parents.map { HostPattern(below: $0) } + [.any]
+        return ([pattern] + wildcards).compactMap { self.hostname($0) }
+    }
+
     /// The revision of a key's record; `none` when there is no record.
     package func revision(of key: StoreKey) -> StoreRevision {
         self.records[key]?.revision ?? .none
@@ -139,15 +169,49 @@ package struct Registry: Sendable {
         }
     }
 
-    private mutating func delete(_ key: StoreKey) {
+    private mutating func delete(_ key: StoreKey, _ concerned: inout Set<TunnelID>) {
         guard let stored = self.records.removeValue(forKey: key) else { return }
+        concerned.formUnion(self.tunnels(concernedBy: stored.record))
         switch stored.record {
         case .account(let account): self.accountsByName[account.name] = nil
-        case .tunnel(let tunnel): self.tunnels[tunnel.owner]?[tunnel.name] = nil
-        case .key(let key): self.keys[key.tunnel]?.remove(key.publicKey)
-        case .token(let token): self.tokens[token.account]?.remove(token.id)
-        case .hostname(let claim): self.hostnames[claim.tunnel]?.remove(claim.pattern)
+        case .tunnel(let tunnel):
+            self.tunnels[tunnel.owner]?[tunnel.name] = nil
+            if self.tunnels[tunnel.owner]?.isEmpty == true { self.tunnels[tunnel.owner] = nil }
+        case .key(let key): Self.remove(key.publicKey, from: &self.keys, key.tunnel)
+        case .token(let token): Self.remove(token.id, from: &self.tokens, token.account)
+        case .hostname(let claim): Self.remove(claim.pattern, from: &self.hostnames, claim.tunnel)
         case .configuration: break
         }
     }
+
+    /// Sets that are empty are not kept: tunnels and accounts come and go.
+    private static func remove<Owner, Part>(
+        _ part: Part,
+        from parts: inout [Owner: Set<Part>],
+        _ owner: Owner
+    ) {
+        parts[owner]?.remove(part)
+        if parts[owner]?.isEmpty == true { parts[owner] = nil }
+    }
+
+    /// The tunnels that are not what they were when a record is not. Who is logged in is nothing to them.
+    private func tunnels(concernedBy record: StoreRecord) -> [TunnelID] {
+        switch record {
+        case .account(let account): (self.tunnels[account.id] ?? [:]).values.map(\.self)
+        case .tunnel(let tunnel): [tunnel.id]
+        case .key(let key): [key.tunnel]
+        case .hostname(let claim): [claim.tunnel]
+        case .configuration(let configuration): [configuration.tunnel]
+        case .token: []
+        }
+    }
+}
+
+/// What of a registry is not as it was.
+package enum RegistryNews: Sendable, Equatable {
+    /// Anything may have changed: look at all of it.
+    case everything
+    /// These tunnels have changed or are gone, or what belongs to them, or their accounts; nothing else of tunnels
+    /// has.
+    case tunnels(Set<TunnelID>)
 }
