@@ -94,6 +94,15 @@ package actor Control {
         try await self.store.audit(before: revision, limit: limit)
     }
 
+    /// What made some records that are in the registry: see `ControlStore.audit(of:)`.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    package nonisolated func audit(
+        of revisions: [StoreRevision]
+    ) async throws(StoreError) -> [StoreRevision: AuditEntry] {
+        try await self.store.audit(of: revisions)
+    }
+
     /// Closes the store: no change can be made from now on.
     ///
     /// - Throws: see `ControlStore.close()`.

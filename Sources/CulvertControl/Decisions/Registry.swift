@@ -12,6 +12,8 @@ package struct Registry: Sendable {
     private var keys: [TunnelID: Set<TunnelPublicKey>] = [:]
     private var hostnames: [TunnelID: Set<HostPattern>] = [:]
     private var tokens: [AccountID: Set<TokenID>] = [:]
+    /// Those of the tokens that are enrolment codes.
+    private var codes: Set<TokenID> = []
 
     /// Of a store in which nothing was ever written.
     package static let empty = Registry(StoreSnapshot(revision: .none, records: []))
@@ -53,6 +55,11 @@ package struct Registry: Sendable {
         self.accountsByName.values.compactMap { self.account($0) }.sorted { $0.name < $1.name }
     }
 
+    /// The accounts whose names come after `name`, by name, `limit` at most; from the first on with nil.
+    package func accounts(after name: String?, limit: Int) -> [Account] {
+        Self.page(self.accountsByName, after: name, limit: limit).compactMap { self.account($0) }
+    }
+
     package func account(_ id: AccountID) -> Account? {
         guard case .account(let account) = self.records[.account(id)]?.record else { return nil }
         return account
@@ -75,6 +82,13 @@ package struct Registry: Sendable {
     package func tunnels(of owner: AccountID) -> [Tunnel] {
         (self.tunnels[owner] ?? [:]).values.compactMap { self.tunnel($0) }
             .sorted { $0.name < $1.name }
+    }
+
+    /// The tunnels of an account whose names come after `name`, by name, `limit` at most; from the first on with
+    /// nil.
+    package func tunnels(of owner: AccountID, after name: String?, limit: Int) -> [Tunnel] {
+        Self.page(self.tunnels[owner] ?? [:], after: name, limit: limit)
+            .compactMap { self.tunnel($0) }
     }
 
     package func tunnelCount(of owner: AccountID) -> Int { self.tunnels[owner]?.count ?? 0 }
@@ -124,6 +138,9 @@ package struct Registry: Sendable {
             .sorted { $0.createdAt < $1.createdAt }
     }
 
+    /// The codes that let somebody into an account, whether still good or not, in no order.
+    package var enrolmentCodes: [AccessToken] { self.codes.compactMap { self.token($0) } }
+
     package func configuration(of tunnel: TunnelID) -> RemoteConfiguration? {
         guard case .configuration(let found) = self.records[.configuration(tunnel)]?.record else {
             return nil
@@ -155,6 +172,15 @@ package struct Registry: Sendable {
     /// When something of a kind was last changed, as far as is known: never too early.
     package func revision(of kind: StoreKey.Kind) -> StoreRevision { self.touched[kind] ?? .none }
 
+    private static func page<ID>(
+        _ named: [String: ID],
+        after name: String?,
+        limit: Int
+    ) -> [ID] {
+        named.keys.filter { key in name.map { key > $0 } ?? true }.sorted().prefix(limit)
+            .compactMap { named[$0] }
+    }
+
     // MARK: Records
 
     private mutating func write(_ stored: StoredRecord) {
@@ -163,7 +189,9 @@ package struct Registry: Sendable {
         case .account(let account): self.accountsByName[account.name] = account.id
         case .tunnel(let tunnel): self.tunnels[tunnel.owner, default: [:]][tunnel.name] = tunnel.id
         case .key(let key): self.keys[key.tunnel, default: []].insert(key.publicKey)
-        case .token(let token): self.tokens[token.account, default: []].insert(token.id)
+        case .token(let token):
+            self.tokens[token.account, default: []].insert(token.id)
+            if token.purpose == .enrolment { self.codes.insert(token.id) }
         case .hostname(let claim): self.hostnames[claim.tunnel, default: []].insert(claim.pattern)
         case .configuration: break
         }
@@ -178,7 +206,9 @@ package struct Registry: Sendable {
             self.tunnels[tunnel.owner]?[tunnel.name] = nil
             if self.tunnels[tunnel.owner]?.isEmpty == true { self.tunnels[tunnel.owner] = nil }
         case .key(let key): Self.remove(key.publicKey, from: &self.keys, key.tunnel)
-        case .token(let token): Self.remove(token.id, from: &self.tokens, token.account)
+        case .token(let token):
+            Self.remove(token.id, from: &self.tokens, token.account)
+            self.codes.remove(token.id)
         case .hostname(let claim): Self.remove(claim.pattern, from: &self.hostnames, claim.tunnel)
         case .configuration: break
         }
