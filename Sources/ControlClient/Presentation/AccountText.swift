@@ -59,7 +59,7 @@ package enum AccountText {
             table.add([
                 invitation.id, invitation.account, invitation.createdBy ?? "unknown",
                 time.minute(invitation.createdAt),
-                invitation.expiresAt.map { time.minute($0) } ?? "used",
+                invitation.expiresAt.map { time.minute($0) } ?? "it is used",
             ])
         }
         return table.text
