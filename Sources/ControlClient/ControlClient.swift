@@ -240,6 +240,29 @@ package struct ControlClient: Sendable {
         return .notAnEdge(edge, "it answered \(answer.status) \(Self.named(kind))")
     }
 
+    /// All items of a list, page by page: as many requests as the edge makes pages.
+    ///
+    /// - Throws: `notAnEdge` when a page is to follow itself.
+    func items<Item>(
+        of path: [String],
+        query: [(name: String, value: String)] = []
+    ) async throws(ControlClientError) -> ListDocument<Item> {
+        var items: [Item] = []
+        var place: String?
+        while true {
+            let query = query + (place.map { [(name: "after", value: $0)] } ?? [])
+            let page: ListDocument<Item> = try self.document(
+                await self.send(.GET, path, query: query)
+            )
+            items += page.items
+            guard let next = page.next else { return ListDocument(items) }
+            guard next != place, !page.items.isEmpty else {
+                throw .notAnEdge(self.options.edge, "a page of its list follows itself")
+            }
+            place = next
+        }
+    }
+
     /// The document that an answer has.
     ///
     /// - Throws: `notAnEdge` when it has none.

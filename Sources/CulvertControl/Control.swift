@@ -8,7 +8,7 @@ package actor Control {
     /// Everything there is, as far as this process knows.
     package private(set) var registry: Registry
     private let store: any ControlStore
-    private var observer: (@Sendable (Registry) -> Void)?
+    private var observer: (@Sendable (Registry, RegistryNews) -> Void)?
     private var isChanging = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
@@ -36,11 +36,13 @@ package actor Control {
         }
     }
 
-    /// Tells `observer` the registry now, and after each change, in place of the one before it; nobody if it
-    /// is nil. Whoever makes a change is answered after the observer has been told.
-    package func observe(_ observer: (@Sendable (Registry) -> Void)?) {
+    /// Tells `observer` the registry now, and after each change, with what has changed, in place of the one
+    /// before it; nobody if it is nil. Whoever makes a change is answered after the observer has been told.
+    ///
+    /// An observer does not keep the registry: the next change would have to copy all of it.
+    package func observe(_ observer: (@Sendable (Registry, RegistryNews) -> Void)?) {
         self.observer = observer
-        observer?(self.registry)
+        observer?(self.registry, .everything)
     }
 
     /// Makes what `decide` makes of the registry, and again of a later one when somebody else has
@@ -92,6 +94,15 @@ package actor Control {
         try await self.store.audit(before: revision, limit: limit)
     }
 
+    /// What made some records that are in the registry: see `ControlStore.audit(of:)`.
+    ///
+    /// - Throws: `StoreError.unavailable`.
+    package nonisolated func audit(
+        of revisions: [StoreRevision]
+    ) async throws(StoreError) -> [StoreRevision: AuditEntry] {
+        try await self.store.audit(of: revisions)
+    }
+
     /// Closes the store: no change can be made from now on.
     ///
     /// - Throws: see `ControlStore.close()`.
@@ -113,17 +124,15 @@ package actor Control {
 
     private func apply(_ changes: StoreChanges) {
         guard changes.revision > self.registry.revision else { return }
-        self.registry.apply(changes)
-        self.tell()
+        let tunnels = self.registry.apply(changes)
+        self.observer?(self.registry, .tunnels(tunnels))
     }
 
     private func replace(_ registry: Registry) {
         guard registry.revision > self.registry.revision else { return }
         self.registry = registry
-        self.tell()
+        self.observer?(registry, .everything)
     }
-
-    private func tell() { self.observer?(self.registry) }
 
     private func takeTurn() async throws(StoreError) {
         guard self.isChanging else { return self.isChanging = true }

@@ -24,6 +24,7 @@ TOKEN, ROOT, BOB, TUNNEL = (WORLD[name] for name in ("token", "root", "bob", "tu
 IS_ADMIN = WORLD["account"] != "bob"
 
 # Stand for what is made anew for each request.
+INVITATION = "00000000-0000-4000-8000-000000000001"
 CODE, DEVICE_CODE, USER_CODE, NAME = "cve_example", "device_example", "BCDF-GHJK", "example"
 SESSION = "00000000-0000-4000-8000-000000000000"
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -41,6 +42,7 @@ KEY_IN_PATH = _in_path(KEY)
 PARAMETERS = {
     "account": "carl",
     "hostname": NEW_HOSTNAME,
+    "invitation": INVITATION,
     "key": KEY_IN_PATH,
     "session": SESSION,
     "tunnel": TUNNEL,
@@ -121,6 +123,24 @@ def _end_session(case):
         case.path_parameters["session"] = other
 
 
+def _end_account_session(case):
+    """Ends a session of an account that nobody needs."""
+    if case.path_parameters.get("account") in KEPT_ACCOUNTS | {"carl"}:
+        case.path_parameters["account"] = "carl"
+        API.call("POST", "/accounts", {"name": "carl"}, ROOT)
+        if case.path_parameters.get("session") == SESSION:
+            code = API.must("POST", "/accounts/carl/invitation", None, ROOT)["code"]
+            own = API.must("GET", "/sessions", None, API.log_in(code))["items"]
+            case.path_parameters["session"] = own[0]["id"]
+
+
+def _withdraw_invitation(case):
+    if case.path_parameters.get("invitation") == INVITATION:
+        API.must("POST", "/accounts/bob/invitation", None, ROOT)
+        open_ones = API.must("GET", "/invitations", None, ROOT)["items"]
+        case.path_parameters["invitation"] = open_ones[0]["id"]
+
+
 def _create(case):
     body = _body(case)
     if body.get("name") == NAME:
@@ -171,10 +191,13 @@ def _account(case):
 
 PREPARATIONS = {
     "DELETE /accounts/{account}": _account,
+    "DELETE /accounts/{account}/sessions/{session}": _end_account_session,
+    "DELETE /invitations/{invitation}": _withdraw_invitation,
     "DELETE /sessions/{session}": _end_session,
     "DELETE /tunnels/{tunnel}": _delete_tunnel,
     "DELETE /tunnels/{tunnel}/hostnames/{hostname}": _release_hostname,
     "DELETE /tunnels/{tunnel}/keys/{key}": _delete_key,
+    "GET /accounts/{account}/sessions": _account,
     "GET /tunnels/{tunnel}/configuration": _configuration,
     "PATCH /accounts/{account}": _account,
     "POST /accounts": _create,

@@ -211,6 +211,28 @@ import Testing
         #expect(!text.contains("\u{1B}"))
     }
 
+    @Test func invitationsThatAreOpen() {
+        let invitations = [
+            OpenInvitationDocument(
+                id: "i-1",
+                account: "ann",
+                createdBy: "root",
+                createdAt: Sample.time,
+                expiresAt: Sample.time + 86_400
+            ),
+            OpenInvitationDocument(
+                id: "i-2",
+                account: "a\u{1B}b",
+                createdAt: Sample.time,
+                expiresAt: nil
+            ),
+        ]
+        let text = AccountText.invitations(invitations, self.time)
+        #expect(text.contains("i-1  ann       root        2026-11-27 21:53  2026-11-28 21:53"))
+        #expect(text.contains("unknown     2026-11-27 21:53  it is used"))
+        #expect(!text.contains("\u{1B}"))
+    }
+
     @Test(arguments: [
         ("app.example.com", nil), ("APP.example.com", nil), ("*.example.com", nil),
         ("a.b.example.com", "a.b.example.com. CNAME connect.example.com."),

@@ -103,6 +103,49 @@ import Testing
         #expect(entries.items.first?.details == ["owner": "ann", "some_key": "x"])
     }
 
+    @Test func listsAreReadToTheirLastPage() async throws {
+        func page(_ name: String, next: String?) throws -> ScriptedEdge.Answer {
+            var tunnel = Sample.tunnel
+            tunnel.name = name
+            return try .document(ListDocument([tunnel], next: next))
+        }
+        let edge = try ScriptedEdge([
+            "GET /api/v1/tunnels?all=true": [try page("a", next: "ann/a b")],
+            "GET /api/v1/tunnels?all=true&after=ann%2Fa%20b": [try page("b", next: "ann/b")],
+            "GET /api/v1/tunnels?all=true&after=ann%2Fb": [try page("c", next: nil)],
+        ])
+        let list = try await edge.client { try await $0.tunnels(all: true) }
+        #expect(list.items.map(\.name) == ["a", "b", "c"])
+        #expect(list.next == nil)
+    }
+
+    @Test func aPageThatFollowsItselfEndsTheReading() async throws {
+        let page = ListDocument([Sample.account], next: "ann")
+        let edge = try ScriptedEdge([
+            "GET /api/v1/accounts": [.document(page)],
+            "GET /api/v1/accounts?after=ann": [.document(page)],
+        ])
+        let error = try await edge.error { _ = try await $0.accounts() }
+        #expect("\(error)".contains("follows itself"), "\(error)")
+        #expect(try edge.requests().count == 2)
+    }
+
+    @Test func sessionsAreOnesOwnOrAnAccounts() async throws {
+        let edge = try ScriptedEdge([
+            "GET /api/v1/accounts/b%40c/sessions": [.document(ListDocument<SessionDocument>([]))],
+            "DELETE /api/v1/accounts/b%40c/sessions/s-1": [.empty],
+            "DELETE /api/v1/sessions/s-2": [.empty],
+            "DELETE /api/v1/invitations/i-1": [.empty],
+        ])
+        try await edge.client { client in
+            #expect(try await client.sessions(of: "b@c").items.isEmpty)
+            try await client.endSession("s-1", of: "b@c")
+            try await client.endSession("s-2")
+            try await client.withdrawInvitation("i-1")
+        }
+        #expect(try edge.requests().count == 4)
+    }
+
     @Test func accountsAreChanged() async throws {
         let edge = try ScriptedEdge(["PATCH /api/v1/accounts/b%40c": [.document(Sample.account)]])
         let change = AccountChangeDocument(maximumTunnels: 3, suffixes: ["b.example.com"])

@@ -424,6 +424,14 @@ import Testing
             } else if try world.claim(pattern.description, tunnels[who], by: account) == nil {
                 granted += 1
             }
+            for label in labels {
+                let pattern = try HostPattern(label + ".example.com")
+                #expect(
+                    Set(world.registry.claims(overlapping: pattern).map(\.pattern))
+                        == Set(world.registry.claims.map(\.pattern).filter(pattern.overlaps)),
+                    "seed \(seed): \(pattern)"
+                )
+            }
             for host in ["a", "b", "x", "a.b", "x.a.b", "x.y", "b.a"] {
                 let host = try NormalizedHost(host + ".example.com")
                 let owners = Set(

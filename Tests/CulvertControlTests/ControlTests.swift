@@ -69,7 +69,7 @@ import Testing
         let following = Task { try await edge.run() }
         defer { following.cancel() }
         let (registries, continuation) = AsyncStream.makeStream(of: Registry.self)
-        await edge.observe { continuation.yield($0) }
+        await edge.observe { registry, _ in continuation.yield(registry) }
         var told = registries.makeAsyncIterator()
         #expect(await told.next()?.account(named: "ann") == nil)
         let ann = try await self.account(command, "ann")
@@ -86,7 +86,7 @@ import Testing
         defer { self.remove() }
         let control = try await Control(store: SQLiteStore(file: self.file))
         let told = Mutex<StoreRevision?>(nil)
-        await control.observe { registry in told.withLock { $0 = registry.revision } }
+        await control.observe { registry, _ in told.withLock { $0 = registry.revision } }
         for name in ["ann", "bob"] {
             _ = try await self.account(control, name)
             let revision = await control.registry.revision
@@ -96,6 +96,35 @@ import Testing
         _ = try await self.account(control, "cat")
         let latest = await control.registry.revision
         #expect(try #require(told.withLock { $0 }) < latest)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func theObserverIsToldWhichTunnelsAChangeConcerns() async throws {
+        defer { self.remove() }
+        let control = try await Control(store: SQLiteStore(file: self.file))
+        let told = Mutex<[RegistryNews]>([])
+        await control.observe { _, news in told.withLock { $0.append(news) } }
+        let ann = try await self.account(control, "ann", tunnels: 100)
+        let one = try await self.tunnel(control, "one", of: ann)
+        let two = try await self.tunnel(control, "two", of: ann)
+        let policy = self.policy
+        let admin = ControlPolicy.Request(.operator, at: Self.now)
+        try await control.change { registry throws(ControlError) in
+            try policy.invite(.code(of: ann), admin, registry)
+        }
+        try await control.change { registry throws(ControlError) in
+            try policy.changeAccount(ann.id, suffixes: [], admin, registry)
+        }
+        try await control.change { registry throws(ControlError) in
+            try policy.deleteTunnel(one.id, admin, registry)
+        }
+        #expect(
+            told.withLock { $0 } == [
+                .everything, .tunnels([]), .tunnels([one.id]), .tunnels([two.id]),
+                // Who is invited is nothing to tunnels; what their account may have is.
+                .tunnels([]), .tunnels([one.id, two.id]), .tunnels([one.id]),
+            ]
+        )
     }
 
     /// Names are fenced: decided over the same registry, all but one would fail each time.

@@ -226,4 +226,68 @@ import Testing
         self.commit(try self.policy.revokeToken(token.id, own, registry), &registry)
         #expect(registry.token(token.id) == nil)
     }
+
+    @Test func anAdminEndsTheSessionsOfTheAccountThatHeNames() throws {
+        let (ann, bob) = (self.account(), self.account("bob"))
+        let root = Account(name: "root", role: .admin, createdAt: Self.now)
+        let token = TokenText(new: .session)
+        var registry = Registry.empty
+        self.write(
+            [.account(ann), .account(bob), .account(root), .token(self.kept(token, of: ann))],
+            &registry
+        )
+        let admin = ControlPolicy.Request(.account(root.id), named: "root", at: Self.now)
+        #expect(throws: ControlError(.unknown, "there is no such session")) {
+            try self.policy.revokeToken(token.id, of: bob.id, admin, registry)
+        }
+        let ended = try self.policy.revokeToken(token.id, of: ann.id, admin, registry)
+        #expect(ended.audit.action == "session.delete" && ended.audit.subject == "ann")
+        #expect(ended.audit.actorName == "root")
+        self.commit(ended, &registry)
+        #expect(registry.tokens(of: ann.id).isEmpty)
+    }
+
+    @Test func anInvitationIsWithdrawnByAdminsAlone() throws {
+        let ann = self.account()
+        let root = Account(name: "root", role: .admin, createdAt: Self.now)
+        let (code, session) = (TokenText(new: .enrolment), TokenText(new: .session))
+        var registry = Registry.empty
+        self.write(
+            [
+                .account(ann), .account(root), .token(self.kept(code, of: ann)),
+                .token(self.kept(session, of: ann)),
+            ],
+            &registry
+        )
+        #expect(registry.enrolmentCodes.map(\.id) == [code.id])
+        let own = ControlPolicy.Request(.account(ann.id), at: Self.now)
+        let admin = ControlPolicy.Request(.account(root.id), at: Self.now)
+        #expect(throws: ControlError(.forbidden, "only an admin may do that")) {
+            try self.policy.withdrawInvitation(code.id, own, registry)
+        }
+        // Neither is the other.
+        #expect(throws: ControlError.self) {
+            try self.policy.withdrawInvitation(session.id, admin, registry)
+        }
+        #expect(throws: ControlError.self) {
+            try self.policy.revokeToken(code.id, own, registry)
+        }
+        let withdrawn = try self.policy.withdrawInvitation(code.id, admin, registry)
+        #expect(withdrawn.audit.action == "invitation.withdraw")
+        #expect(withdrawn.audit.subject == "ann")
+        self.commit(withdrawn, &registry)
+        #expect(registry.enrolmentCodes.isEmpty)
+        #expect(registry.token(session.id) != nil)
+        #expect(throws: ControlError.self) {
+            try self.policy.enrol(
+                with: code,
+                for: { _ in self.kept(TokenText(new: .session), of: ann) },
+                Self.now,
+                registry
+            )
+        }
+        #expect(throws: ControlError.self) {
+            try self.policy.withdrawInvitation(code.id, admin, registry)
+        }
+    }
 }

@@ -71,6 +71,49 @@ struct RouteTableTests {
         }
     }
 
+    @Test func rowsThatArePutInAndTakenOutMakeTheSameTable() throws {
+        var random = SplitMix(seed: 11)
+        let patterns = try [
+            "*", "*.c", "*.b.c", "*.a.b.c", "a.b.c", "b.c", "c", "*.a", "a", "127.0.0.1",
+        ].map { try HostPattern($0) }
+        let hosts = try ["c", "b.c", "a.b.c", "x.a.b.c", "x.c", "a", "x.y.a", "127.0.0.1", "z"]
+            .map { try NormalizedHost($0) }
+        var rows: [HostPattern: Int] = [:]
+        var table = RouteTable<Int>()
+        for target in 0..<500 {
+            let pattern = try #require(patterns.randomElement(using: &random))
+            rows[pattern] = Bool.random(using: &random) ? target : nil
+            table[pattern] = rows[pattern]
+            let made = try RouteTable(rows.map { ($0.key, $0.value) })
+            #expect(table.count == rows.count)
+            for pattern in patterns { #expect(table[pattern] == rows[pattern]) }
+            for host in hosts {
+                #expect(table.target(for: host) == made.target(for: host), "\(target): \(host)")
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("a.b.c", "a.b.c"), ("x.b.c", "*.b.c"), ("*.b.c", "*.b.c"), ("*.a.b.c", "*.b.c"),
+            ("*.x.c", "*"), ("*.c", "*"), ("*", "*"), ("c", "*"),
+        ]
+    )
+    func aPatternIsCoveredByItsBestRow(pattern: String, row: String) throws {
+        let table = try RouteTable(["*", "*.b.c", "a.b.c"].map { (try HostPattern($0), $0) })
+        #expect(table.target(covering: try HostPattern(pattern)) == row)
+    }
+
+    @Test func theParentsOfAHost() throws {
+        #expect(try NormalizedHost("a.b.c").parents.map(\.name) == ["b.c", "c"])
+        #expect(try NormalizedHost("c").parents.isEmpty)
+        #expect(try NormalizedHost("127.0.0.1").parents.isEmpty)
+        #expect(try NormalizedHost("[::1]").parents.isEmpty)
+        let host = try NormalizedHost("b.c")
+        #expect(HostPattern(below: host) == (try HostPattern("*.b.c")))
+        #expect(HostPattern(below: host).description == "*.b.c")
+    }
+
     @Test func duplicatesAreRefusedByBothNames() throws {
         let rows = [
             (try HostPattern("bücher.example"), 1), (try HostPattern("xn--bcher-kva.Example."), 2),

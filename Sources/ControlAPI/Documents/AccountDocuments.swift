@@ -103,6 +103,33 @@ package struct InvitationDocument: Codable, Sendable, Equatable {
     }
 }
 
+/// An invitation that nobody has used yet, without its code, which the edge does not know.
+package struct OpenInvitationDocument: Codable, Sendable, Equatable {
+    package var id: String
+    /// The name of the account that it lets somebody into.
+    package var account: String
+    /// Who made it: an account's name at the time, or `operator` for a shell on the edge's machine; absent when that
+    /// is not known.
+    package var createdBy: String?
+    package var createdAt: Date
+    /// From when on it is refused.
+    package var expiresAt: Date?
+
+    package init(
+        id: String,
+        account: String,
+        createdBy: String? = nil,
+        createdAt: Date,
+        expiresAt: Date?
+    ) {
+        self.id = id
+        self.account = account
+        self.createdBy = createdBy
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+}
+
 /// Who did what to what.
 package struct AuditDocument: Codable, Sendable, Equatable {
     /// Its number; entries before it are asked for with `before`.

@@ -18,9 +18,14 @@ package struct EdgeDocument: Codable, Sendable, Equatable {
     }
 }
 
-/// Several of a kind.
+/// Several of a kind: all there are, or a page of them.
 package struct ListDocument<Item: Codable & Sendable & Equatable>: Codable, Sendable, Equatable {
     package var items: [Item]
+    /// What `after` is for the page that follows; absent of the last one, and of lists without pages.
+    package var next: String?
 
-    package init(_ items: [Item]) { self.items = items }
+    package init(_ items: [Item], next: String? = nil) {
+        self.items = items
+        self.next = next
+    }
 }

@@ -49,6 +49,22 @@ package enum AccountText {
         return list.text
     }
 
+    /// A line for each invitation that is open.
+    package static func invitations(
+        _ invitations: [OpenInvitationDocument],
+        _ time: LocalTime
+    ) -> String {
+        var table = TextTable(["ID", "ACCOUNT", "INVITED BY", "MADE", "GOOD UNTIL"])
+        for invitation in invitations {
+            table.add([
+                invitation.id, invitation.account, invitation.createdBy ?? "unknown",
+                time.minute(invitation.createdAt),
+                invitation.expiresAt.map { time.minute($0) } ?? "it is used",
+            ])
+        }
+        return table.text
+    }
+
     /// A line for each entry.
     package static func audit(_ entries: [AuditDocument], _ time: LocalTime) -> String {
         var table = TextTable(["REVISION", "TIME", "WHO", "WHAT", "SUBJECT", "DETAILS"])

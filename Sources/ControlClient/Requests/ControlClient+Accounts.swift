@@ -10,7 +10,7 @@ extension ControlClient {
 
     /// Every account.
     package func accounts() async throws(ControlClientError) -> ListDocument<AccountDocument> {
-        try self.document(await self.send(.GET, ["accounts"]))
+        try await self.items(of: ["accounts"])
     }
 
     /// Makes an account, with a code that lets somebody into it.
@@ -33,6 +33,20 @@ extension ControlClient {
     /// Makes another code that lets somebody into an account.
     package func invite(_ name: String) async throws(ControlClientError) -> InvitationDocument {
         try self.document(await self.send(.POST, ["accounts", name, "invitation"]))
+    }
+
+    /// The invitations into all accounts that nobody has used yet.
+    package func invitations() async throws(ControlClientError) -> ListDocument<
+        OpenInvitationDocument
+    > {
+        try await self.items(of: ["invitations"])
+    }
+
+    /// Takes one of them back: its code is good for nothing.
+    ///
+    /// - Throws: a problem `unknown` when there is none with this id.
+    package func withdrawInvitation(_ id: String) async throws(ControlClientError) {
+        _ = try await self.send(.DELETE, ["invitations", id])
     }
 
     /// Deletes an account with all that is its own.

@@ -15,16 +15,25 @@ extension ControlClient {
         _ = try await self.send(.DELETE, ["sessions", "current"])
     }
 
-    /// The sessions of the account that asks.
-    package func sessions() async throws(ControlClientError) -> ListDocument<SessionDocument> {
-        try self.document(await self.send(.GET, ["sessions"]))
+    /// The sessions of the account that asks; with `account` of that one, for admins.
+    package func sessions(
+        of account: String? = nil
+    ) async throws(ControlClientError) -> ListDocument<SessionDocument> {
+        try self.document(await self.send(.GET, Self.sessions(of: account)))
     }
 
     /// Ends one of them.
     ///
     /// - Throws: a problem `unknown` when there is none with this id.
-    package func endSession(_ id: String) async throws(ControlClientError) {
-        _ = try await self.send(.DELETE, ["sessions", id])
+    package func endSession(
+        _ id: String,
+        of account: String? = nil
+    ) async throws(ControlClientError) {
+        _ = try await self.send(.DELETE, Self.sessions(of: account) + [id])
+    }
+
+    private static func sessions(of account: String?) -> [String] {
+        (account.map { ["accounts", $0] } ?? []) + ["sessions"]
     }
 
     /// Lets a device in as the account that asks, by the code that the device shows.

@@ -13,7 +13,7 @@ extension ControlClient {
     package func tunnels(
         all: Bool = false
     ) async throws(ControlClientError) -> ListDocument<TunnelDocument> {
-        try self.document(await self.send(.GET, ["tunnels"], query: all ? [("all", "true")] : []))
+        try await self.items(of: ["tunnels"], query: all ? [("all", "true")] : [])
     }
 
     /// A tunnel, with its connectors.

@@ -68,7 +68,12 @@ enum OpenAPI {
         "/sessions": ["get": operation("sessions", 200, "SessionList")],
         "/sessions/{session}": ["delete": operation("endSession", 204, path: ["session"])],
         "/tunnels": [
-            "get": operation("tunnels", 200, "TunnelList", query: ["all": ["type": "boolean"]]),
+            "get": operation(
+                "tunnels",
+                200,
+                "TunnelList",
+                query: pages.merging(["all": ["type": "boolean"]]) { one, _ in one }
+            ),
             "post": operation("createTunnel", 201, "Tunnel", body: "NewTunnel"),
         ],
         "/tunnels/{tunnel}": [
@@ -115,7 +120,7 @@ enum OpenAPI {
             ),
         ],
         "/accounts": [
-            "get": operation("accounts", 200, "AccountList"),
+            "get": operation("accounts", 200, "AccountList", query: pages),
             "post": operation("createAccount", 201, "Invitation", body: "NewAccount"),
         ],
         "/accounts/{account}": [
@@ -131,6 +136,18 @@ enum OpenAPI {
         "/accounts/{account}/invitation": [
             "post": operation("invite", 201, "Invitation", path: ["account"])
         ],
+        "/accounts/{account}/sessions": [
+            "get": operation("accountSessions", 200, "SessionList", path: ["account"])
+        ],
+        "/accounts/{account}/sessions/{session}": [
+            "delete": operation("endAccountSession", 204, path: ["account", "session"])
+        ],
+        "/invitations": [
+            "get": operation("invitations", 200, "OpenInvitationList", query: pages)
+        ],
+        "/invitations/{invitation}": [
+            "delete": operation("withdrawInvitation", 204, path: ["invitation"])
+        ],
         "/audit": [
             "get": operation(
                 "audit",
@@ -142,6 +159,12 @@ enum OpenAPI {
                 ]
             )
         ],
+    ]
+
+    /// What asks for a page of a list.
+    private static let pages: [String: JSONValue] = [
+        "limit": ["type": "integer", "minimum": 1, "maximum": .number(PageRequest.maximumItems)],
+        "after": ["type": "string"],
     ]
 
     /// One operation: what it answers with, what it takes.

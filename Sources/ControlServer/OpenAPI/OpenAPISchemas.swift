@@ -32,7 +32,7 @@ enum OpenAPISchemas {
             ],
             optional: ["maximum_tunnels", "maximum_hostnames", "suffixes"]
         ),
-        "AccountList": list("Account"),
+        "AccountList": pages("Account"),
         "NewAccount": body(
             ["name": name],
             optional: [
@@ -49,6 +49,14 @@ enum OpenAPISchemas {
         "Invitation": object([
             "account": ref("Account"), "code": text, "url": text, "expires_at": time,
         ]),
+        "OpenInvitation": object(
+            [
+                "id": text, "account": name, "created_by": text, "created_at": time,
+                "expires_at": time,
+            ],
+            optional: ["created_by", "expires_at"]
+        ),
+        "OpenInvitationList": pages("OpenInvitation"),
         "Tunnel": object(
             [
                 "id": text, "name": name, "owner": text, "created_at": time,
@@ -57,7 +65,7 @@ enum OpenAPISchemas {
             ],
             optional: ["routes", "configuration_version"]
         ),
-        "TunnelList": list("Tunnel"),
+        "TunnelList": pages("Tunnel"),
         "NewTunnel": object(["name": name, "public_key": publicKey]),
         "Connector": object(
             [
@@ -153,6 +161,11 @@ enum OpenAPISchemas {
 
     private static func list(_ name: String) -> JSONValue {
         object(["items": items(name)])
+    }
+
+    /// A list that is answered in pages; `next` is there unless it is the last.
+    private static func pages(_ name: String) -> JSONValue {
+        object(["items": items(name), "next": text], optional: ["next"])
     }
 
     /// What is sent to the edge; of what is optional, null is as good as nothing.

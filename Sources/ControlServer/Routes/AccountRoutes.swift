@@ -12,10 +12,12 @@ struct AccountRoutes {
         api.get("account") { _, context in
             try Response(AccountDocument(context.requireIdentity().account))
         }
-        api.get("accounts") { _, context in
+        api.get("accounts") { request, context in
             _ = try context.requireAdmin()
-            let accounts = await self.desk.registry.accounts
-            return try Response(ListDocument(accounts.map { AccountDocument($0) }))
+            let page = try request.page()
+            let found = await self.desk.registry.accounts(after: page.after, limit: page.wanted)
+            let list = await page.list(found, place: \.name) { AccountDocument($0) }
+            return try Response(list)
         }
         api.post("accounts") { request, context in
             let identity = try context.requireAdmin()
@@ -32,7 +34,7 @@ struct AccountRoutes {
         }
         api.delete("accounts/:name") { _, context in
             let identity = try context.requireAdmin()
-            let account = try await self.account(try context.path("name"))
+            let account = try await self.desk.account(named: try context.path("name"))
             let policy = self.desk.policy
             try await self.desk.change(identity) { request, registry throws(ControlError) in
                 try policy.deleteAccount(account.id, request, registry)
@@ -43,13 +45,6 @@ struct AccountRoutes {
             _ = try context.requireAdmin()
             return try await self.audit(request)
         }
-    }
-
-    private func account(_ name: String) async throws(APIProblem) -> Account {
-        guard let account = await self.desk.registry.account(named: name) else {
-            throw APIProblem(.unknown, "there is no account \"\(name)\"")
-        }
-        return account
     }
 
     private func create(
@@ -73,7 +68,10 @@ struct AccountRoutes {
         _ name: String,
         _ identity: ControlContext.Identity
     ) async throws -> Response {
-        let invitation = Invitation(to: try await self.account(name), now: self.desk.now())
+        let invitation = Invitation(
+            to: try await self.desk.account(named: name),
+            now: self.desk.now()
+        )
         let policy = self.desk.policy
         try await self.desk.change(identity) { request, registry throws(ControlError) in
             try policy.invite(invitation.kept, request, registry)
@@ -86,7 +84,7 @@ struct AccountRoutes {
         _ document: AccountChangeDocument,
         _ identity: ControlContext.Identity
     ) async throws -> Response {
-        let account = try await self.account(name)
+        let account = try await self.desk.account(named: name)
         let role = try document.role.map { try Account.Role(asked: $0) }
         let suffixes = try document.suffixes?.map { try NormalizedHost(asked: $0) }
         let policy = self.desk.policy
@@ -102,7 +100,7 @@ struct AccountRoutes {
                 registry
             )
         }
-        return try Response(AccountDocument(await self.account(name)))
+        return try Response(AccountDocument(await self.desk.account(named: name)))
     }
 
     private func audit(_ request: Request) async throws -> Response {
@@ -128,17 +126,6 @@ struct AccountRoutes {
     }
 }
 
-extension ControlContext {
-    /// - Throws: `unauthenticated`, `forbidden`.
-    fileprivate func requireAdmin() throws(APIProblem) -> Identity {
-        let identity = try self.requireIdentity()
-        guard identity.account.role == .admin else {
-            throw APIProblem(.forbidden, "only an admin may do that")
-        }
-        return identity
-    }
-}
-
 extension AccountDocument {
     init(_ account: Account) {
         let isAdmin = account.role == .admin
@@ -156,15 +143,10 @@ extension AccountDocument {
 
 extension AuditDocument {
     fileprivate init(_ entry: AuditEntry, _ revision: StoreRevision, _ registry: Registry) {
-        let actor =
-            switch entry.actor {
-            case .operator: "operator"
-            case .account(let id): entry.actorName ?? registry.account(id)?.name ?? "\(id)"
-            }
         self.init(
             revision: revision.number,
             at: entry.at,
-            actor: actor,
+            actor: entry.who(registry),
             action: entry.action,
             subject: entry.subject,
             details: entry.details

@@ -31,11 +31,14 @@ struct LoginRoutes {
             guard isKnown else { throw APIProblem.noDevice }
             return Response.done
         }
-        api.get("sessions") { _, context in try await self.sessions(context) }
+        api.get("sessions") { _, context in
+            let identity = try context.requireIdentity()
+            return try Response(await self.desk.sessions(of: identity.account.id, asking: identity))
+        }
         api.delete("sessions/:session") { _, context in
             let identity = try context.requireIdentity()
             let name = try context.path("session")
-            let id = name == "current" ? identity.token : UUID(uuidString: name).map { TokenID($0) }
+            let id = name == "current" ? identity.token : TokenID(asked: name)
             guard let id else { throw APIProblem(.unknown, "there is no such session") }
             let policy = self.desk.policy
             try await self.desk.change(identity) { request, registry throws(ControlError) in
@@ -84,26 +87,6 @@ struct LoginRoutes {
         case .expired:
             throw APIProblem(.expiredToken, "the code is not good any more: begin again")
         }
-    }
-
-    private func sessions(_ context: ControlContext) async throws -> Response {
-        let identity = try context.requireIdentity()
-        let now = self.desk.now()
-        let tokens = await self.desk.registry.tokens(of: identity.account.id)
-        return try Response(
-            ListDocument(
-                tokens.filter { $0.purpose == .session && $0.isGood(at: now) }.map { token in
-                    SessionDocument(
-                        id: "\(token.id)",
-                        label: token.label,
-                        createdAt: token.createdAt,
-                        usedAt: token.usedAt,
-                        expiresAt: token.endsAt,
-                        isCurrent: token.id == identity.token
-                    )
-                }
-            )
-        )
     }
 }
 

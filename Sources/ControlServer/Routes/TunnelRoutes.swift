@@ -47,11 +47,19 @@ struct TunnelRoutes {
             }
             owners = registry.accounts
         }
-        var documents: [TunnelDocument] = []
-        for tunnel in owners.flatMap({ registry.tunnels(of: $0.id) }) {
-            documents.append(await self.document(tunnel, registry))
-        }
-        return try Response(ListDocument(documents))
+        let page = try request.page()
+        let found = registry.tunnels(
+            of: owners,
+            after: page.after.map { ListPlace($0) },
+            limit: page.wanted
+        )
+        let names = Dictionary(owners.map { ($0.id, $0.name) }) { first, _ in first }
+        let list = await page.list(
+            found,
+            place: { "\(ListPlace(account: names[$0.owner] ?? "", name: $0.name))" },
+            { await self.document($0, registry) }
+        )
+        return try Response(list)
     }
 
     private func create(

@@ -40,6 +40,15 @@ struct ControlContext: RequestContext {
         }
         return identity
     }
+
+    /// - Throws: `unauthenticated`, `forbidden`.
+    func requireAdmin() throws(APIProblem) -> Identity {
+        let identity = try self.requireIdentity()
+        guard identity.account.role == .admin else {
+            throw APIProblem(.forbidden, "only an admin may do that")
+        }
+        return identity
+    }
 }
 
 /// What a ``ControlContext`` is made of.

@@ -45,6 +45,7 @@ package final class ControlServer: Sendable {
         EdgeRoutes(desk: desk).add(to: api)
         LoginRoutes(desk: desk).add(to: api)
         AccountRoutes(desk: desk).add(to: api)
+        InvitationRoutes(desk: desk).add(to: api)
         TunnelRoutes(desk: desk).add(to: api)
         self.responder = router.buildResponder()
         self.logger = logger

@@ -49,7 +49,7 @@ extension ControlPolicy {
         _ request: Request,
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
-        let count = registry.hostnames(ofAccount: owner.id).count
+        let count = owner.role == .admin ? 0 : registry.hostnameCount(ofAccount: owner.id)
         guard owner.role == .admin || count < owner.maximumHostnames else {
             throw ControlError(
                 .overQuota,
@@ -226,7 +226,7 @@ extension ControlPolicy {
         _ owner: Account,
         _ registry: Registry
     ) throws(ControlError) {
-        for claim in registry.claims where pattern.overlaps(claim.pattern) {
+        for claim in registry.claims(overlapping: pattern) {
             guard registry.tunnel(claim.tunnel)?.owner != tunnel.owner else { continue }
             throw ControlError(
                 .forbidden,
@@ -249,10 +249,10 @@ extension ControlPolicy {
         case .exact(let name), .suffix(let name): host = name
         case .any: return
         }
-        for claim in registry.claims {
-            guard case .exact(let other) = claim.pattern.kind else { continue }
-            // `*.NAME` is below NAME, too.
-            guard host.isBelow(other) || pattern.kind == .suffix(other),
+        // `*.NAME` is below NAME, too.
+        let above = (pattern.kind == .suffix(host) ? [host] : []) + host.parents
+        for other in above {
+            guard let claim = registry.hostname(HostPattern(exactly: other)),
                 registry.tunnel(claim.tunnel)?.owner != owner.id,
                 !owner.isGrantedWithin(other)
             else { continue }

@@ -62,16 +62,43 @@ extension ControlPolicy {
         return transaction
     }
 
-    /// Ends a token; who has it is logged out.
+    /// Takes an enrolment code back before anybody has used it. Only for the operator and admins.
     ///
-    /// - Throws: `unknown`.
-    package func revokeToken(
+    /// - Throws: `unknown`, also for one that was used; `forbidden`.
+    package func withdrawInvitation(
         _ id: TokenID,
         _ request: Request,
         _ registry: Registry
     ) throws(ControlError) -> StoreTransaction {
+        try self.requireAdmin(request, registry)
+        guard let code = registry.token(id), code.purpose == .enrolment else {
+            throw ControlError(
+                .unknown,
+                "there is no such invitation: it was used or withdrawn, or never was one"
+            )
+        }
+        var transaction = request.audit(
+            "invitation.withdraw",
+            registry.account(code.account)?.name ?? "\(code.account)",
+            ["invitation": "\(id)"]
+        )
+        transaction.delete(.token(id), at: registry.revision(of: .token(id)))
+        return transaction
+    }
+
+    /// Ends a session token; who has it is logged out. Admins end everybody's; with `account` it is to be that one's.
+    ///
+    /// - Throws: `unknown`.
+    package func revokeToken(
+        _ id: TokenID,
+        of account: AccountID? = nil,
+        _ request: Request,
+        _ registry: Registry
+    ) throws(ControlError) -> StoreTransaction {
         let unknown = ControlError(.unknown, "there is no such session")
-        guard let token = registry.token(id) else { throw unknown }
+        guard let token = registry.token(id), token.purpose == .session,
+            token.account == account ?? token.account
+        else { throw unknown }
         guard let owner = try? self.requireOwner(token.account, request, registry) else {
             throw unknown
         }

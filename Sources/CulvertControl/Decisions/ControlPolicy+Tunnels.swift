@@ -14,7 +14,7 @@ extension ControlPolicy {
         guard registry.tunnel(named: tunnel.name, of: tunnel.owner) == nil else {
             throw ControlError(.exists, "there is a tunnel \"\(tunnel.name)\" already")
         }
-        let count = registry.tunnels(of: tunnel.owner).count
+        let count = registry.tunnelCount(of: tunnel.owner)
         guard owner.role == .admin || count < owner.maximumTunnels else {
             throw ControlError(
                 .overQuota,

@@ -116,20 +116,36 @@ enum SQLiteRows {
             sql: "SELECT * FROM audit WHERE revision < ? ORDER BY revision DESC LIMIT ?",
             arguments: [revision.number, limit]
         )
-        return try rows.map { row in
-            let actor: String = row[2]
-            let details: String = row[5]
-            let entry = AuditEntry(
-                at: Self.date(row[1]),
-                actor: actor == "operator"
-                    ? .`operator` : .account(AccountID(try Self.uuid(actor, "audit"))),
-                actorName: row[6],
-                action: row[3],
-                subject: row[4],
-                details: try JSONDecoder().decode([String: String].self, from: Data(details.utf8))
-            )
-            return (StoreRevision(row[0]), entry)
-        }
+        return try rows.map { (StoreRevision($0[0]), try Self.auditEntry($0)) }
+    }
+
+    static func audit(
+        of revisions: [StoreRevision],
+        _ db: Database
+    ) throws -> [StoreRevision: AuditEntry] {
+        let marks = repeatElement("?", count: revisions.count).joined(separator: ", ")
+        let rows = try Row.fetchAll(
+            db,
+            sql: "SELECT * FROM audit WHERE revision IN (\(marks))",
+            arguments: StatementArguments(revisions.map(\.number))
+        )
+        return try Dictionary(
+            uniqueKeysWithValues: rows.map { (StoreRevision($0[0]), try Self.auditEntry($0)) }
+        )
+    }
+
+    private static func auditEntry(_ row: Row) throws -> AuditEntry {
+        let actor: String = row[2]
+        let details: String = row[5]
+        return AuditEntry(
+            at: Self.date(row[1]),
+            actor: actor == "operator"
+                ? .`operator` : .account(AccountID(try Self.uuid(actor, "audit"))),
+            actorName: row[6],
+            action: row[3],
+            subject: row[4],
+            details: try JSONDecoder().decode([String: String].self, from: Data(details.utf8))
+        )
     }
 
     private static func record(_ kind: StoreKey.Kind, _ row: Row) throws -> StoreRecord {

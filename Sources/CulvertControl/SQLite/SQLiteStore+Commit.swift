@@ -9,7 +9,9 @@ extension SQLiteStore {
 
     static func carryOut(_ transaction: StoreTransaction, _ db: Database) throws -> StoreRevision {
         for (kind, revision) in transaction.fences {
-            guard try Self.latest(of: kind, db) <= revision else { throw StoreError.fenced(kind) }
+            guard try !Self.isTouched(kind, after: revision, db) else {
+                throw StoreError.fenced(kind)
+            }
         }
         for (key, revision) in transaction.expectations {
             guard try Self.revision(of: key, db) == revision else {
@@ -29,15 +31,19 @@ extension SQLiteStore {
         return StoreRevision(try Int64.fetchOne(db, sql: sql, arguments: [key.column]) ?? 0)
     }
 
-    /// When something of a kind was last written or deleted.
-    private static func latest(of kind: StoreKey.Kind, _ db: Database) throws -> StoreRevision {
-        let written = try Int64.fetchOne(db, sql: "SELECT max(revision) FROM \(kind.rawValue)")
-        let deleted = try Int64.fetchOne(
-            db,
-            sql: "SELECT max(revision) FROM tombstone WHERE kind = ?",
-            arguments: [kind.rawValue]
-        )
-        return StoreRevision(max(written ?? 0, deleted ?? 0))
+    /// Whether something of a kind was written or deleted after a revision. Looks at what came after it alone: the `+`
+    /// keeps SQLite from reading every tombstone of the kind.
+    private static func isTouched(
+        _ kind: StoreKey.Kind,
+        after revision: StoreRevision,
+        _ db: Database
+    ) throws -> Bool {
+        let sql = """
+            SELECT EXISTS (SELECT 1 FROM \(kind.rawValue) WHERE revision > ?)
+                OR EXISTS (SELECT 1 FROM tombstone WHERE revision > ? AND +kind = ?)
+            """
+        let arguments: StatementArguments = [revision.number, revision.number, kind.rawValue]
+        return try Bool.fetchOne(db, sql: sql, arguments: arguments) ?? false
     }
 
     private static func write(

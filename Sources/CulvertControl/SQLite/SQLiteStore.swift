@@ -98,6 +98,12 @@ package final class SQLiteStore: ControlStore {
         try await self.reading { db in try SQLiteRows.audit(before: revision, limit: limit, db) }
     }
 
+    package func audit(
+        of revisions: [StoreRevision]
+    ) async throws(StoreError) -> [StoreRevision: AuditEntry] {
+        try await self.reading { db in try SQLiteRows.audit(of: revisions, db) }
+    }
+
     package func backUp(to path: String) async throws(StoreError) {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw .unavailable("\(path): exists already; a backup is never written over another")

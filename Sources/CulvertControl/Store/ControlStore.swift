@@ -36,6 +36,15 @@ package protocol ControlStore: Sendable {
         limit: Int
     ) async throws(StoreError) -> [(revision: StoreRevision, entry: AuditEntry)]
 
+    /// The entries of the audit trail that some commits made.
+    ///
+    /// - Parameter revisions: 1,001 at most.
+    /// - Returns: those that are known, by the revision that the commit made.
+    /// - Throws: `StoreError.unavailable`.
+    func audit(
+        of revisions: [StoreRevision]
+    ) async throws(StoreError) -> [StoreRevision: AuditEntry]
+
     /// Copies everything, of one revision, to a new file of this machine, while commits go on.
     ///
     /// - Throws: `StoreError`; the file is not there then. One that exists is never written over.

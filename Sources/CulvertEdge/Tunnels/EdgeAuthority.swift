@@ -74,6 +74,7 @@ package final class EdgeAuthority: SessionAuthority {
     package func sessionOpened(_ session: SessionDriver, grant: SessionGrant, login: Login) {
         // Who has lost his right since has no service, and is ended like all that have none.
         guard case .success(let admission) = self.directory.admit(login, at: Date()) else {
+            self.directory.addStray(session)
             self.ports?.close(grant.ports)
             return
         }

@@ -11,8 +11,12 @@ internal import TunnelWire
 /// The tunnels of an edge: keeps the directory in step with the configuration and the store, tells
 /// connectors of new rules, and ends the sessions that lose their right to be here.
 ///
-///     edge.yml ──▶ declared ─┐
-///     store ──▶ Control ──▶ Registry ──▶ merge ──▶ TunnelDirectory
+///     edge.yml ──▶ declared ──────────┐
+///     store ──▶ Control ──▶ Registry ─┴──▶ TunnelDirectory
+///
+/// A change of the store is applied to the tunnels that it concerns, and their sessions are looked at. What else
+/// there is costs nothing then. When what is declared changes, at the start, and when a change concerns very many
+/// tunnels, the table is made anew, beside the one in use, and all sessions are looked at.
 ///
 /// Any thread.
 final class EdgeTunnels: Sendable {
@@ -22,28 +26,26 @@ final class EdgeTunnels: Sendable {
     private static let retryInterval = Duration.seconds(1)
     /// How often the log is told of it.
     private static let troubleInterval = Duration.seconds(60)
+    /// Tunnels that are changed in place; look-ups wait meanwhile, for some milliseconds with so many. Beyond it
+    /// the table is made anew.
+    private static let maximumInPlace = 1_000
 
     let directory: TunnelDirectory
     let events = TunnelEvents()
     /// Nil without a store.
     let control: Control?
-    /// What the directory is merged of; held while it is.
-    private let sources: Mutex<Sources>
+    /// What the configuration declares; held while the directory is changed.
+    private let declared: Mutex<[DeclaredTunnel]>
     /// Set before the store is closed: whoever follows it then has lost nothing.
     private let isClosed = Atomic<Bool>(false)
     private let logger: Logger
-
-    private struct Sources {
-        var declared: [DeclaredTunnel]
-        var registry = Registry.empty
-    }
 
     /// Opens the store, if there is one, and fills the directory.
     ///
     /// - Throws: `StoreError.unavailable`; `RouteTableError` when two declared tunnels have the same
     ///   hostname.
     init(_ configuration: EdgeConfiguration, logger: Logger) async throws {
-        self.sources = Mutex(Sources(declared: configuration.tunnels))
+        self.declared = Mutex(configuration.tunnels)
         self.logger = logger
         self.directory = TunnelDirectory(
             domain: configuration.domain,
@@ -55,12 +57,12 @@ final class EdgeTunnels: Sendable {
             self.control = nil
         }
         let registry = await self.control?.registry ?? .empty
-        try self.fill { $0.registry = registry }
+        try self.fill(registry: registry)
     }
 
     /// What the configuration declares now.
     var declaredHostnames: [HostPattern] {
-        self.sources.withLock { $0.declared.flatMap(\.hostnames).map(\.pattern) }
+        self.declared.withLock { $0.flatMap(\.hostnames).map(\.pattern) }
     }
 
     /// Has the configuration declare other tunnels; sessions of those that are gone end.
@@ -70,7 +72,7 @@ final class EdgeTunnels: Sendable {
         _ tunnels: [DeclaredTunnel],
         _ endpoint: EdgeEndpoint
     ) throws(RouteTableError) {
-        try self.fill { $0.declared = tunnels }
+        try self.fill(declared: tunnels)
         self.announceChange(endpoint)
     }
 
@@ -81,14 +83,7 @@ final class EdgeTunnels: Sendable {
             group.addTask { await self.follow(control) }
             group.addTask { await self.watchExpiry(endpoint) }
             // Whoever has changed something finds it served when he is answered.
-            await control.observe { registry in
-                do {
-                    try self.fill { $0.registry = registry }
-                } catch {
-                    self.logger.error("Tunnels of the store are not served: \(error)")
-                }
-                self.announceChange(endpoint)
-            }
+            await control.observe { registry, news in self.take(news, registry, endpoint) }
         }
         await control.observe(nil)
     }
@@ -121,15 +116,38 @@ final class EdgeTunnels: Sendable {
         }
     }
 
-    private func fill(_ change: (inout Sources) -> Void) throws(RouteTableError) {
-        let shadowed = try self.sources.withLock { sources throws(RouteTableError) in
-            var next = sources
-            change(&next)
-            let (tunnels, shadowed) = ServedTunnel.merge(next.declared, next.registry)
-            try self.directory.replace(tunnels)
-            sources = next
+    private func take(_ news: RegistryNews, _ registry: Registry, _ endpoint: EdgeEndpoint) {
+        if case .tunnels(let ids) = news, ids.count <= Self.maximumInPlace {
+            guard !ids.isEmpty else { return }
+            let (tunnels, shadowed) = self.declared.withLock { _ in
+                self.directory.apply(ids.map { ($0, ServedTunnel($0, in: registry)) })
+            }
+            self.warn(of: shadowed)
+            return self.announceChange(endpoint, of: tunnels)
+        }
+        do {
+            try self.fill(registry: registry)
+        } catch {
+            self.logger.error("Tunnels of the store are not served: \(error)")
+        }
+        self.announceChange(endpoint)
+    }
+
+    /// Makes the table anew; what is nil stays.
+    private func fill(
+        declared next: [DeclaredTunnel]? = nil,
+        registry: Registry? = nil
+    ) throws(RouteTableError) {
+        let stored = registry.map { ServedTunnel.all(in: $0) }
+        let shadowed = try self.declared.withLock { declared throws(RouteTableError) in
+            let shadowed = try self.directory.replace(declared: next ?? declared, stored: stored)
+            declared = next ?? declared
             return shadowed
         }
+        self.warn(of: shadowed)
+    }
+
+    private func warn(of shadowed: some Collection<HostPattern>) {
         guard let first = shadowed.first else { return }
         self.logger.warning(
             "Hostnames of the store are not served: the configuration file gives them away",
@@ -142,11 +160,9 @@ final class EdgeTunnels: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.expiryInterval)
             let now = Date()
-            guard let next = self.directory.nextExpiry(after: checked), next <= now else {
-                continue
-            }
-            self.endSessions(endpoint)
+            let tunnels = self.directory.tunnels(withKeysExpiringAfter: checked, through: now)
             checked = now
+            if !tunnels.isEmpty { self.endSessions(endpoint, of: tunnels) }
         }
     }
 
@@ -158,16 +174,29 @@ final class EdgeTunnels: Sendable {
         self.events.tell(route.tunnel) { EventDocument(record) }
     }
 
-    private func announceChange(_ endpoint: EdgeEndpoint) {
-        self.endSessions(endpoint)
-        endpoint.configurationsChanged()
+    /// Acts upon a change: of these tunnels, or with nil of any.
+    private func announceChange(
+        _ endpoint: EdgeEndpoint,
+        of tunnels: Set<ServedTunnel.Identity>? = nil
+    ) {
+        self.endSessions(endpoint, of: tunnels)
+        endpoint.configurationsChanged(of: self.sessions(of: tunnels))
     }
 
-    private func endSessions(_ endpoint: EdgeEndpoint) {
+    private func endSessions(_ endpoint: EdgeEndpoint, of tunnels: Set<ServedTunnel.Identity>?) {
         let directory = self.directory
         let now = Date()
-        endpoint.closeSessions(.revoked, reason: "its key is not good for it any more") { session in
-            !directory.isEntitled(session.id, at: now)
-        }
+        endpoint.closeSessions(
+            .revoked,
+            reason: "its key is not good for it any more",
+            among: self.sessions(of: tunnels)
+        ) { !directory.isEntitled($0.id, at: now) }
+    }
+
+    private func sessions(
+        of tunnels: Set<ServedTunnel.Identity>?
+    ) -> (@Sendable () -> Set<SessionID>)? {
+        guard let tunnels else { return nil }
+        return { [directory] in directory.sessions(of: tunnels) }
     }
 }

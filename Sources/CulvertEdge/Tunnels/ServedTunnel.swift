@@ -13,7 +13,6 @@ struct ServedTunnel: Sendable, Equatable {
 
     /// Who may serve it, with what of it, and until when.
     struct Key: Sendable, Equatable {
-        var publicKey: TunnelPublicKey
         /// The tunnel's hostnames that it serves, nil for all of them.
         var hostnames: [HostPattern]?
         /// From when on it is refused, and its sessions end; nil for never.
@@ -31,68 +30,59 @@ struct ServedTunnel: Sendable, Equatable {
     var identity: Identity
     /// For connectors, logs and metrics: the declared name, or `ACCOUNT/NAME`.
     var name: String
-    var keys: [Key]
-    var hostnames: [ServedHostname]
+    var keys: [TunnelPublicKey: Key]
+    /// How the requests of each of its hostnames are shared out.
+    var hostnames: [HostPattern: Balance]
     var askable: Askable
     /// What its connectors run that have no rules of their own; of version 0 when it has none.
     var configuration = ManagedConfiguration(version: 0, text: "")
 }
 
 extension ServedTunnel {
+    /// A declared tunnel; of a hostname that it has twice, the first counts.
     init(_ declared: DeclaredTunnel) {
         self.init(
             identity: .declared(name: declared.name),
             name: declared.name,
-            keys: [Key(publicKey: declared.publicKey)],
-            hostnames: declared.hostnames,
+            keys: [declared.publicKey: Key()],
+            hostnames: Dictionary(
+                declared.hostnames.map { ($0.pattern, $0.balance) },
+                uniquingKeysWith: { first, _ in first }
+            ),
             askable: .domain
         )
     }
 
-    private init(_ tunnel: Tunnel, of owner: Account, _ registry: Registry) {
+    /// A tunnel as the store has it, whatever is declared; nil when it is not there, or nobody's.
+    init?(_ id: TunnelID, in registry: Registry) {
+        guard let tunnel = registry.tunnel(id), let owner = registry.account(tunnel.owner) else {
+            return nil
+        }
         self.init(
-            identity: .stored(tunnel.id),
+            identity: .stored(id),
             name: "\(owner.name)/\(tunnel.name)",
-            keys: registry.keys(of: tunnel.id).map {
-                Key(publicKey: $0.publicKey, hostnames: $0.hostnames, expiresAt: $0.expiresAt)
-            },
-            hostnames: registry.hostnames(of: tunnel.id).map { pattern in
-                let balance = registry.hostname(pattern)?.balance
-                return ServedHostname(pattern, balance: balance ?? .leastRequests)
-            },
+            keys: Dictionary(
+                uniqueKeysWithValues: registry.keys(of: id).map {
+                    ($0.publicKey, Key(hostnames: $0.hostnames, expiresAt: $0.expiresAt))
+                }
+            ),
+            hostnames: Dictionary(
+                uniqueKeysWithValues: registry.claims(of: id).map { ($0.pattern, $0.balance) }
+            ),
             askable: owner.role == .admin ? .domain : .suffixes(owner.suffixes)
         )
-        guard let kept = registry.configuration(of: tunnel.id) else { return }
+        guard let kept = registry.configuration(of: id) else { return }
         self.configuration = ManagedConfiguration(version: UInt64(kept.version), text: kept.text)
     }
 
-    /// What is served: everything declared, and of the store what that leaves. A stored hostname that is
-    /// declared, too, is not served, nor a key that a declared tunnel has. To stored names that are longer a
-    /// declared wildcard yields like any other.
-    ///
-    /// - Returns: the tunnels, and the stored hostnames that are not served.
-    static func merge(
-        _ declared: [DeclaredTunnel],
-        _ registry: Registry
-    ) -> (tunnels: [ServedTunnel], shadowed: [HostPattern]) {
-        let patterns = Set(declared.flatMap(\.hostnames).map(\.pattern))
-        let keys = Set(declared.map(\.publicKey))
-        var tunnels = declared.map { Self($0) }
-        var shadowed: [HostPattern] = []
+    /// All tunnels as the store has them.
+    static func all(in registry: Registry) -> [TunnelID: ServedTunnel] {
+        var tunnels: [TunnelID: ServedTunnel] = [:]
         for owner in registry.accounts {
             for tunnel in registry.tunnels(of: owner.id) {
-                var served = Self(tunnel, of: owner, registry)
-                if !patterns.isEmpty {
-                    served.hostnames.removeAll { hostname in
-                        let isShadowed = patterns.contains(hostname.pattern)
-                        if isShadowed { shadowed.append(hostname.pattern) }
-                        return isShadowed
-                    }
-                    served.keys.removeAll { keys.contains($0.publicKey) }
-                }
-                tunnels.append(served)
+                tunnels[tunnel.id] = Self(tunnel.id, in: registry)
             }
         }
-        return (tunnels, shadowed)
+        return tunnels
     }
 }

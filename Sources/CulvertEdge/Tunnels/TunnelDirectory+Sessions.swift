@@ -53,9 +53,16 @@ extension TunnelDirectory {
                 isInRotation: version != 0
             )
             contents.services[session.id] = service
+            contents.sessions[admission.tunnel, default: []].insert(session.id)
             return service
         }
         if service.isInRotation { self.enterRotation(service) }
+    }
+
+    /// Adds a session that has lost its right to be here before it began: it serves nothing, and ends with the others
+    /// that a change of the directory leaves without a right.
+    func addStray(_ session: SessionDriver) {
+        self.contents.withLock { _ = $0.strays.insert(session.id) }
     }
 
     private func enterRotation(_ service: Service) {
@@ -97,7 +104,15 @@ extension TunnelDirectory {
     /// - Returns: the TCP ports that it had.
     @discardableResult
     func remove(_ session: SessionDriver) -> [Int] {
-        let service = self.contents.withLock { $0.services.removeValue(forKey: session.id) }
+        let service = self.contents.withLock { contents in
+            contents.strays.remove(session.id)
+            let service = contents.services.removeValue(forKey: session.id)
+            if let tunnel = service?.tunnel {
+                contents.sessions[tunnel]?.remove(session.id)
+                if contents.sessions[tunnel]?.isEmpty == true { contents.sessions[tunnel] = nil }
+            }
+            return service
+        }
         let pools = service?.pools ?? []
         for pool in pools { pool.remove(session) }
         self.contents.withLock { contents in
@@ -142,8 +157,17 @@ extension TunnelDirectory {
     /// The sessions that serve a tunnel, the oldest first.
     func services(of tunnel: ServedTunnel.Identity) -> [Service] {
         self.contents.withLock { contents in
-            contents.services.values.filter { $0.tunnel == tunnel }
+            (contents.sessions[tunnel] ?? []).compactMap { contents.services[$0] }
         }.sorted { $0.since < $1.since }
+    }
+
+    /// The sessions of some tunnels, and those that have none.
+    func sessions(of tunnels: Set<ServedTunnel.Identity>) -> Set<SessionID> {
+        self.contents.withLock { contents in
+            tunnels.reduce(into: contents.strays) { sessions, tunnel in
+                sessions.formUnion(contents.sessions[tunnel] ?? [])
+            }
+        }
     }
 
     /// Whether a session may still serve what it was let in for.
@@ -157,8 +181,12 @@ extension TunnelDirectory {
         }
     }
 
-    /// When the next of the keys that are not expired at `now` expires; nil when none will.
-    func nextExpiry(after now: Date) -> Date? {
-        self.contents.withLock { contents in contents.table.expiries.first { $0 > now } }
+    /// The tunnels with keys that expire after `start`, at `end` at the latest.
+    func tunnels(withKeysExpiringAfter start: Date, through end: Date) -> Set<ServedTunnel.Identity>
+    {
+        self.contents.withLock { contents in
+            let keys = contents.table.expiries.keys(after: start, through: end)
+            return Set(keys.compactMap { contents.table.keys[$0]?.tunnel })
+        }
     }
 }

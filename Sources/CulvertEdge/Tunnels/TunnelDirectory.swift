@@ -66,6 +66,10 @@ package final class TunnelDirectory: Sendable {
         var table = TunnelTable()
         var claims: [String: Claim] = [:]
         var services: [SessionID: Service] = [:]
+        /// The sessions of each tunnel that has some.
+        var sessions: [ServedTunnel.Identity: Set<SessionID>] = [:]
+        /// Sessions that had lost their right to be here before they began.
+        var strays: Set<SessionID> = []
     }
 
     /// Any `NAME.domain` may be asked for; nil when nothing may.
@@ -80,19 +84,54 @@ package final class TunnelDirectory: Sendable {
         self.reserved = reserved
     }
 
-    /// Makes the directory one of `tunnels`; sessions and waiting requests stay with theirs. Those whom
-    /// this leaves without a right to be here, ``isEntitled(_:at:)`` finds.
+    /// Makes the directory one of these tunnels, with nil for `stored` of those it has; sessions and waiting requests
+    /// stay with theirs. Those whom this leaves without a right to be here, ``isEntitled(_:at:)`` finds.
     ///
-    /// - Throws: `RouteTableError` when two have the same hostname; nothing is changed then.
-    func replace(_ tunnels: [ServedTunnel]) throws(RouteTableError) {
-        let pools = self.contents.withLock { $0.table.pools }
-        let table = try TunnelTable(tunnels, pools: pools)
+    /// The table is made beside the one in use. Only one thread may change the directory's tunnels at a time.
+    ///
+    /// - Returns: the stored hostnames that are not served because they are declared.
+    /// - Throws: `RouteTableError` when two declared ones have the same hostname; nothing is changed then.
+    @discardableResult
+    func replace(
+        declared: [DeclaredTunnel],
+        stored: [TunnelID: ServedTunnel]? = nil
+    ) throws(RouteTableError) -> Set<HostPattern> {
+        let (kept, pools) = self.contents.withLock { ($0.table.stored, $0.table.pools) }
+        let table = try TunnelTable(declared: declared, stored: stored ?? kept, pools: pools)
         let former = self.contents.withLock { contents in
             defer { contents.table = table }
             return contents.table
         }
         // Who waits for a hostname that is gone, or leads elsewhere now, need not wait on.
         for pool in former.pools.values { pool.wakeWaiters() }
+        return table.shadowed
+    }
+
+    /// Goes on to what the store has now of the tunnels that have changed in it, in place: look-ups wait meanwhile. Of
+    /// whom this may leave without a right to be here, the tunnels are returned, and the stored hostnames that are
+    /// declared and were not there before.
+    func apply(
+        _ changes: [TunnelTable.StoredChange]
+    ) -> (tunnels: Set<ServedTunnel.Identity>, shadowed: [HostPattern]) {
+        let (consequences, holders) = self.contents.withLock { contents in
+            let consequences = contents.table.apply(changes)
+            return (consequences, Self.holders(of: consequences.taken, contents.claims))
+        }
+        for pool in consequences.pools { pool.wakeWaiters() }
+        return (consequences.tunnels.union(holders), consequences.shadowed)
+    }
+
+    /// The tunnels whose connectors have asked for hosts of these patterns, which lead elsewhere now.
+    private static func holders(
+        of patterns: [HostPattern],
+        _ claims: [String: Claim]
+    ) -> [ServedTunnel.Identity] {
+        patterns.flatMap { pattern in
+            guard case .exact(let host) = pattern.kind else {
+                return claims.values.filter { pattern.covers($0.route.pattern) }.map(\.route.tunnel)
+            }
+            return claims[host.name].map { [$0.route.tunnel] } ?? []
+        }
     }
 
     /// The connectors that serve `host`, a hostname or ``TCPPorts/key(_:)``, and by which hostname; nil when

@@ -56,6 +56,12 @@ package struct HostPattern: Sendable {
         self.source = host.name
     }
 
+    /// The wildcard of every name below a host, which is no address.
+    package init(below host: NormalizedHost) {
+        self.kind = .suffix(host)
+        self.source = "*.\(host.name)"
+    }
+
     /// The canonical text of the pattern.
     package var description: String {
         switch self.kind {

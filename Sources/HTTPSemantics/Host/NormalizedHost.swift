@@ -46,6 +46,18 @@ extension NormalizedHost {
         let tail = own.suffix(other.count + 1)
         return tail.first == 0x2E && tail.dropFirst().elementsEqual(other)
     }
+
+    /// The hosts that this one is below, the nearest first: `b.c` and `c` of `a.b.c`. An address has none.
+    package var parents: [NormalizedHost] {
+        guard !self.isAddress else { return [] }
+        var parents: [NormalizedHost] = []
+        var rest = self.name[...]
+        while let dot = rest.utf8.firstIndex(of: 0x2E) {
+            rest = rest[rest.utf8.index(after: dot)...]
+            parents.append(NormalizedHost(canonical: String(rest)))
+        }
+        return parents
+    }
 }
 
 extension NormalizedHost: CustomStringConvertible {

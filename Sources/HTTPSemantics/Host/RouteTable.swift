@@ -1,12 +1,13 @@
-/// An immutable table from hosts to targets; the best match wins, whatever the order of its rows.
+/// A table from hosts to targets; the best match wins, whatever the order of its rows. A value.
 ///
 /// A look-up costs one hash of the host and, where there are wildcards, one per label of it that a
-/// wildcard could cover: the number of rows does not matter.
+/// wildcard could cover: the number of rows does not matter, nor does it where a row is put in or taken out.
 package struct RouteTable<Target> {
     private var exact: [String: Target] = [:]
     private var suffixes: [Substring: Target] = [:]
     private var fallback: Target?
-    /// Suffixes with more labels than any row has need not be looked up.
+    /// Suffixes with more labels than any row has need not be looked up. Not made smaller when a row is taken
+    /// out, but when no wildcard is left.
     private var maxSuffixLabels = 0
 
     /// An empty table: it has no target for any host.
@@ -27,14 +28,30 @@ package struct RouteTable<Target> {
                     secondRow: row
                 )
             }
+            self[pattern] = target
+        }
+    }
+
+    /// The target of the row of exactly this pattern, nil when there is none. Setting it puts the row in, or takes
+    /// it out with nil.
+    package subscript(pattern: HostPattern) -> Target? {
+        get {
+            switch pattern.kind {
+            case .exact(let host): self.exact[host.name]
+            case .suffix(let host): self.suffixes[host.name[...]]
+            case .any: self.fallback
+            }
+        }
+        set {
             switch pattern.kind {
             case .exact(let host):
-                self.exact[host.name] = target
+                self.exact[host.name] = newValue
             case .suffix(let host):
-                self.suffixes[host.name[...]] = target
-                self.maxSuffixLabels = max(self.maxSuffixLabels, Self.labels(host.name))
+                self.suffixes[host.name[...]] = newValue
+                let labels = max(self.maxSuffixLabels, Self.labels(host.name))
+                self.maxSuffixLabels = self.suffixes.isEmpty ? 0 : labels
             case .any:
-                self.fallback = target
+                self.fallback = newValue
             }
         }
     }
@@ -47,9 +64,23 @@ package struct RouteTable<Target> {
     /// The target of the best match (exact, then the longest suffix, then `*`), or nil.
     package func target(for host: NormalizedHost) -> Target? { self.lookUp(host)?.target }
 
+    /// The target that the hosts of `pattern` have, those apart that a narrower row is for: of the best row that
+    /// covers it, its own included; nil when none does.
+    package func target(covering pattern: HostPattern) -> Target? {
+        switch pattern.kind {
+        case .exact(let host): self.target(for: host)
+        case .suffix(let host): self[pattern] ?? self.lookUpWildcard(host)?.target
+        case .any: self.fallback
+        }
+    }
+
     /// As `target(for:)`, with the summary of the match.
     package func lookUp(_ host: NormalizedHost) -> (target: Target, match: HostMatch)? {
         if let target = self.exact[host.name] { return (target, .exact) }
+        return self.lookUpWildcard(host)
+    }
+
+    private func lookUpWildcard(_ host: NormalizedHost) -> (target: Target, match: HostMatch)? {
         if !self.suffixes.isEmpty, !host.isAddress {
             let name = host.name
             var labels = Self.labels(name)

@@ -122,11 +122,18 @@ package final class EdgeEndpoint: @unchecked Sendable {
     }
 
     /// Any thread: asks the authority for each session's configuration, and tells it to those connectors
-    /// that were told another.
-    package func configurationsChanged() {
+    /// that were told another. `ids` says whose may be another, in a turn of the transport; nil for everyone's.
+    package func configurationsChanged(
+        of ids: (@Sendable () -> Set<SessionID>)? = nil
+    ) {
         self.host.execute {
-            for driver in self.sessions.values { self.offerConfiguration(to: driver) }
+            for driver in self.sessions(ids) { self.offerConfiguration(to: driver) }
         }
+    }
+
+    private func sessions(_ ids: (() -> Set<SessionID>)?) -> [SessionDriver] {
+        guard let ids else { return Array(self.sessions.values) }
+        return ids().compactMap { self.sessions[$0] }
     }
 
     private func offerConfiguration(to driver: SessionDriver) {
@@ -134,14 +141,16 @@ package final class EdgeEndpoint: @unchecked Sendable {
         driver.offer(configuration)
     }
 
-    /// Any thread: ends the sessions for which `condition` holds, with their streams.
+    /// Any thread: ends the sessions for which `condition` holds, with their streams. `ids` says of which to ask, in
+    /// a turn of the transport; nil for all of them.
     package func closeSessions(
         _ code: CloseCode,
         reason: String,
+        among ids: (@Sendable () -> Set<SessionID>)? = nil,
         where condition: @escaping @Sendable (SessionDriver) -> Bool
     ) {
         self.host.execute {
-            for driver in Array(self.sessions.values) where condition(driver) {
+            for driver in self.sessions(ids) where condition(driver) {
                 driver.session.close(code, reason: reason)
                 driver.markDirty()
             }

@@ -10,7 +10,7 @@ struct AccountCommand: AsyncParsableCommand {
         abstract: "Show your account; admins look after everybody's.",
         subcommands: [
             ShowCommand.self, ListCommand.self, CreateCommand.self, ChangeCommand.self,
-            InviteCommand.self, DeleteCommand.self, SessionsCommand.self,
+            InviteCommand.self, InvitationsCommand.self, DeleteCommand.self, SessionsCommand.self,
         ],
         defaultSubcommand: ShowCommand.self
     )

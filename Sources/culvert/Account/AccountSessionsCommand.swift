@@ -11,7 +11,8 @@ extension AccountCommand {
             abstract: "Show where you are logged in, and end sessions there.",
             discussion: """
                 Each `culvert login`, and each browser, is a session. One that is not used for 90 days \
-                ends by itself, and each ends a year after its login.
+                ends by itself, and each ends a year after its login. Admins see and end everybody's, \
+                with --account.
                 """,
             subcommands: [ListCommand.self, RevokeCommand.self],
             defaultSubcommand: ListCommand.self
@@ -23,11 +24,16 @@ extension AccountCommand {
                 abstract: "List your sessions; the one of this machine has a star."
             )
 
+            @OptionGroup var whose: AccountOption
             @OptionGroup var output: OutputOption
 
             func run() async throws {
-                let sessions = try await LoggedIn().withClient { try await $0.sessions() }
-                try self.output.show(sessions) { AccountText.sessions(sessions.items, $0) }
+                let sessions = try await LoggedIn().withClient {
+                    try await $0.sessions(of: self.whose.account)
+                }
+                try self.output.show(sessions, empty: "There is no session.") {
+                    AccountText.sessions(sessions.items, $0)
+                }
             }
         }
 
@@ -44,6 +50,8 @@ extension AccountCommand {
             @Flag(help: "All but the one of this machine.")
             var others = false
 
+            @OptionGroup var whose: AccountOption
+
             @Argument(help: "A session's id, or its first 8 characters or more.")
             var ids: [String] = []
 
@@ -55,10 +63,10 @@ extension AccountCommand {
 
             func run() async throws {
                 try await LoggedIn().withClient { client in
-                    let sessions = try await client.sessions().items
+                    let sessions = try await client.sessions(of: self.whose.account).items
                     let chosen = try self.chosen(of: sessions)
                     for session in chosen {
-                        try await client.endSession(session.id)
+                        try await client.endSession(session.id, of: self.whose.account)
                         note(
                             "Ended the session \(printable(session.id)) (\(printable(session.label)))."
                         )
@@ -74,7 +82,8 @@ extension AccountCommand {
                     let found = sessions.filter { $0.isNamed(id) }
                     guard let session = found.first else {
                         throw Failure(
-                            "You have no session \(printable(id)): `culvert account sessions` lists them.",
+                            "There is no session \(printable(id)): `culvert account sessions"
+                                + "\(self.whose.words)` lists them.",
                             .notFound
                         )
                     }
@@ -86,6 +95,15 @@ extension AccountCommand {
             }
         }
     }
+}
+
+/// The option of commands that admins use for others' accounts, too.
+struct AccountOption: ParsableArguments {
+    @Option(help: "Of this account, instead of yours; for admins.")
+    var account: String?
+
+    /// As it is written on a command line, with a space before it.
+    var words: String { self.account.map { " --account \(printable($0))" } ?? "" }
 }
 
 extension SessionDocument {

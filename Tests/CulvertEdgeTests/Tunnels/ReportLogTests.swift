@@ -63,7 +63,7 @@ import TunnelWire
             publicKey: key,
             hostnames: [ServedHostname(try HostPattern("a.test"))]
         )
-        try directory.replace([ServedTunnel(declared)])
+        try directory.replace(declared: [declared])
         let lines = Lines()
         let authority = EdgeAuthority(
             directory: directory,

@@ -38,7 +38,10 @@ import TunnelWire
             domain: try domain.map { try NormalizedHost($0) },
             reserved: [try NormalizedHost("connect.example.com")]
         )
-        try directory.replace(ServedTunnel.merge(try Self.declared(), registry).tunnels)
+        try directory.replace(
+            declared: try Self.declared(),
+            stored: ServedTunnel.all(in: registry)
+        )
         return directory
     }
 
@@ -211,11 +214,9 @@ import TunnelWire
             "shop.example.com", "*.shop.test", "a.shop.test", "*.b.shop.test", "www.ann.test",
         ]
         let world = try World(hostnames: names)
-        let merged = ServedTunnel.merge(try Self.declared(), world.registry)
-        #expect(
-            Set(merged.shadowed.map(\.description)) == ["shop.example.com", "*.shop.test"]
-        )
         let directory = try self.directory(registry: world.registry)
+        let shadowed = try directory.replace(declared: try Self.declared())
+        #expect(Set(shadowed.map(\.description)) == ["shop.example.com", "*.shop.test"])
         #expect(directory.route(for: "shop.example.com")?.pool.name == "shop")
         #expect(directory.route(for: "x.shop.test")?.pool.name == "shop")
         // A declared wildcard yields to exact and to longer names, like any other.
@@ -230,8 +231,10 @@ import TunnelWire
         try world.write([.key(world.key(4, expiresAt: end))])
         let directory = try self.directory(registry: world.registry)
         #expect(self.hosts(directory, self.login(Self.key(4))) == [])
-        #expect(directory.nextExpiry(after: now) == end)
-        #expect(directory.nextExpiry(after: end) == nil)
+        let web = ServedTunnel.Identity.stored(world.web.id)
+        #expect(directory.tunnels(withKeysExpiringAfter: now, through: end) == [web])
+        #expect(directory.tunnels(withKeysExpiringAfter: now, through: end - 1).isEmpty)
+        #expect(directory.tunnels(withKeysExpiringAfter: end, through: end + 60).isEmpty)
         guard case .failure(let refusal) = directory.admit(self.login(Self.key(4)), at: end) else {
             Issue.record("an expired key was let in")
             return
@@ -302,9 +305,44 @@ import TunnelWire
             createdAt: now
         )
         try world.write([.hostname(more)])
-        try directory.replace(ServedTunnel.merge(try Self.declared(), world.registry).tunnels)
+        let tunnel = ServedTunnel(world.web.id, in: world.registry)
+        let (tunnels, _) = directory.apply([(world.web.id, tunnel)])
+        #expect(tunnels == [.stored(world.web.id)])
         #expect(directory.route(for: "www.ann.test")?.pool === before)
         #expect(directory.route(for: "more.ann.test")?.pool === before)
+    }
+
+    /// Who asked for a name that the store gives away is among those whom a change concerns.
+    @Test(arguments: ["demo.example.com", "*.example.com"])
+    func aClaimConcernsWhoeverAskedForTheName(claimed: String) throws {
+        var world = try World(hostnames: ["www.ann.test"])
+        let directory = try self.directory(registry: world.registry)
+        let sessions = TestSessions()
+        let (asking, other, stray) = (sessions.make(1), sessions.make(2), sessions.make(3))
+        for (session, login) in [
+            (asking, self.login(Self.shopKey, "demo")), (other, self.login(Self.blogKey)),
+        ] {
+            guard case .success(let admission) = directory.admit(login, at: now) else {
+                Issue.record("refused")
+                return
+            }
+            directory.add(session, of: session.id, admission, agent: "", address: "", at: now)
+        }
+        directory.addStray(stray)
+        let pattern = try HostPattern(claimed)
+        let claim = HostnameClaim(pattern: pattern, tunnel: world.web.id, createdAt: now)
+        try world.write([.hostname(claim)])
+        let changed = ServedTunnel(world.web.id, in: world.registry)
+        let (tunnels, _) = directory.apply([(world.web.id, changed)])
+        #expect(tunnels == [.stored(world.web.id), .declared(name: "shop")])
+        // One that began without a right is looked at whatever has changed.
+        #expect(directory.sessions(of: tunnels) == [asking.id, stray.id])
+        #expect(!directory.isEntitled(asking.id, at: now))
+        #expect(directory.isEntitled(other.id, at: now))
+        #expect(!directory.isEntitled(stray.id, at: now))
+        for session in [asking, stray] { directory.remove(session) }
+        #expect(directory.sessions(of: tunnels).isEmpty)
+        #expect(directory.services(of: .declared(name: "shop")).isEmpty)
     }
 }
 

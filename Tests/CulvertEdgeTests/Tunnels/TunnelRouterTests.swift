@@ -47,7 +47,7 @@ import TunnelWire
                 ServedHostname(try HostPattern("sticky.test"), balance: .sticky),
             ]
         )
-        try self.directory.replace([ServedTunnel(declared)])
+        try self.directory.replace(declared: [declared])
         self.admission = TunnelDirectory.Admission(
             name: "demo",
             tunnel: .declared(name: "demo"),
