@@ -30,6 +30,8 @@ package final class Connector: Sendable {
         package var hostnames: [String]
         /// Public TCP ports to ask the edge for, instead of the tunnel's own hostnames; 0 for any.
         package var tcpPorts: [Int]
+        /// Requests that the edge may have under way here; more are refused. Default 16,384.
+        package var maximumStreams = 16_384
         /// This program and its version, as `culvert/1.0`; sent with each LOGIN for the edge's log.
         package var agent: String
 
@@ -93,7 +95,7 @@ package final class Connector: Sendable {
         let endpoint = ConnectorEndpoint(
             identity: options.identity,
             delegate: standing,
-            configuration: SessionConfiguration(),
+            configuration: SessionConfiguration(maximumStreams: options.maximumStreams),
             transport: transport,
             acceptor: intake,
             logger: logger

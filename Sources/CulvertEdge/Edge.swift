@@ -74,7 +74,7 @@ package final class Edge: Sendable {
         self.endpoint = try EdgeEndpoint(
             connectHost: configuration.connect.name,
             certificates: certificates.forTransport(),
-            maximumConnections: EdgeEndpoint.maximumSessions,
+            maximumConnections: configuration.limits.tunnelConnections,
             configuration: SessionConfiguration(configuration),
             group: group,
             authority: EdgeAuthority(

@@ -38,4 +38,7 @@ package struct SessionConfiguration: Sendable {
 
     /// The defaults.
     package init() {}
+
+    /// The defaults, but for how many streams the peer may have open.
+    package init(maximumStreams: Int) { self.limits.streams = UInt32(clamping: maximumStreams) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Logging
 import UnixSignals
 
@@ -12,9 +13,11 @@ struct ConfigurationWatch {
     let file: WatchedFile
     let logger: Logger
 
+    /// Has SIGHUP do nothing before there is a watch: it would end the process. What it is sent for is read later.
+    static func ignoreEarlySignals() { signal(SIGHUP, SIG_IGN) }
+
     /// Calls `apply` each time, until the task is cancelled. What it throws is logged, and changes nothing.
     func run(_ apply: @escaping @Sendable () throws -> Void) async {
-        // Trapped from here on: before, the signal would end the process.
         let signals = await UnixSignalsSequence(trapping: .sighup)
         let (causes, continuation) = AsyncStream.makeStream(
             of: Void.self,

@@ -56,6 +56,7 @@ struct Culvert: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try finishStandardOutput()
         } catch let failure as Failure {
             Self.end(failure)
         } catch let error as ControlClientError {

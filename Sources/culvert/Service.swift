@@ -1,11 +1,24 @@
+import Glibc
 import UnixSignals
 
 /// Runs a server until it ends by itself or is told to stop.
 enum Service {
     /// Catches SIGTERM and SIGINT from now on; to be done before anything is announced, so that a signal
     /// which answers the announcement finds somebody.
-    static func trapSignals() async -> UnixSignalsSequence {
-        await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    ///
+    /// - Parameter hangsUp: Whether the end of its terminal (SIGHUP) tells it to stop, too, unless whoever started
+    ///   it has that ignored (nohup(1)).
+    /// - Returns: the signals, from now on.
+    static func trapSignals(hangsUp: Bool = false) async -> UnixSignalsSequence {
+        var action = sigaction()
+        let isKnown = sigaction(SIGHUP, nil, &action) == 0
+        // SIG_IGN is the address 1.
+        let isIgnored =
+            isKnown && unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+        guard hangsUp, !isIgnored else {
+            return await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        }
+        return await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
     }
 
     /// Runs `serve`; at the first of `signals` runs `drain` beside it and returns when that is

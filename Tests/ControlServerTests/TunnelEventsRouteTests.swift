@@ -35,7 +35,9 @@ import Testing
     @Test func eventsAreLines() async throws {
         let (fixture, token) = try await self.world()
         let gone = EventDocument("gone", at: self.event.at, connector: "s", detail: "closed")
-        fixture.connectors.events.withLock { $0 = [self.event, nil, gone] }
+        // An empty line is for fifteen seconds in which nothing happened.
+        let quiet: [EventDocument?] = Array(repeating: nil, count: 29)
+        fixture.connectors.events.withLock { $0 = [nil, self.event] + quiet + [gone] }
         let answer = try await fixture.send("GET", "/api/v1/tunnels/web/events", token: token)
         #expect(answer.head.status == 200 && answer.isComplete)
         #expect(answer.head.fields.first("Content-Type") == "application/jsonl")

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import StatusServer
@@ -199,5 +200,21 @@ struct RoleMetricsTests {
         #expect(read["culvert_connector_requests_total", ["code": "5xx"]] == nil)
         #expect(read.family("culvert_build_info")?.samples.count == 1)
         #expect(read.family("process_open_fds")?.samples.count == 1)
+    }
+
+    @Test("Hostnames that came and went do not keep others from a series of their own for ever")
+    func hostsAreForgotten() {
+        let begin = ContinuousClock.now
+        let passed = Mutex(Duration.zero)
+        let table = HostTable(now: { begin + passed.withLock { $0 } })
+        for number in 0..<HostTable.maximum { table["n\(number).example"].requests[2].add(1) }
+        let other = table["late.example"]
+        #expect(other === table["later.example"])
+        passed.withLock { $0 = HostTable.lifetime - .seconds(1) }
+        #expect(table["late.example"] === other && table["n0.example"].requests[2].value == 1)
+        passed.withLock { $0 = HostTable.lifetime }
+        let own = table["late.example"]
+        #expect(own !== other && own !== table["later.example"] && own === table["late.example"])
+        #expect(table["n0.example"].requests[2].value == 0)
     }
 }

@@ -343,6 +343,29 @@ extension SystemTests {
             #expect(list.components(separatedBy: "\"name\" : \"http-").count == 2, "\(list)")
         }
 
+        @Test("tail ends when the right to it does, whatever happens meanwhile")
+        func tailOfOneWhoHasLostHisRight() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let root = try Person("root", at: deployment, ["--admin"])
+            let origin = try Origin(in: deployment.directory)
+            try ann.ok(["tunnel", "create", "web"])
+            try ann.ok(["tunnel", "route", "dns", "web", "ann.example.test"])
+            _ = try ann.connect(["web"], to: origin)
+            let visits = try deployment.beginCurl(
+                "/ticks/2000?pause=0.01",
+                host: "ann.example.test"
+            )
+            let tail = try ann.start(["tail", "web"])
+            try tail.line("Watching web")
+            try root.ok(["account", "delete", "ann", "--force"])
+            // The connector's session is over at once, and who watches is told no more within a second or two: an
+            // edge that looked at the right now and then only took fifteen.
+            let status = try tail.exit(within: 10)
+            #expect(status == 3, "\(tail.said)")
+            visits.process.end()
+        }
+
         @Test(
             "tail shows requests and connectors as they come, and goes on after the edge's restart"
         )

@@ -36,6 +36,20 @@ extension SystemTests {
             #expect(try deployment.edge.exit() == 0)
         }
 
+        @Test("what is cut at the end of the grace period is cut, whatever the visitor does")
+        func frozenVisitor() throws {
+            let deployment = try Deployment(settings: "grace-period: 1s")
+            let origin = try Origin(in: deployment.directory)
+            try deployment.startConnector(to: origin)
+            let visit = try deployment.beginCurl("/hold/never")
+            try waitFor("the request") { try origin.openRequests().isEmpty ? nil : true }
+            // It neither reads nor answers any more. TLS waits five seconds for such a visitor's end.
+            visit.process.signal(SIGSTOP)
+            defer { visit.process.killNow() }
+            deployment.edge.signal(SIGTERM)
+            #expect(try deployment.edge.exit(within: 4.5) == 0)
+        }
+
         @Test(
             "a request whose connector is lost meanwhile fails at once, with a code that says why"
         )

@@ -11,6 +11,30 @@ extension SystemTests {
             try Data("\(head)ingress:\n\(rules)\n".utf8).write(to: url, options: .atomic)
         }
 
+        @Test("SIGHUP ends no connector without a file, and culvert http as SIGTERM does")
+        func hangUp() throws {
+            let deployment = try Deployment()
+            let ann = try Person("ann", at: deployment)
+            let origin = try Origin(in: deployment.directory)
+            try ann.ok(["tunnel", "create", "web"])
+            try ann.ok(["tunnel", "route", "dns", "web", "ann.example.test"])
+            let connector = try ann.connect(["web"], to: origin)
+            let held = try deployment.beginCurl("/hold/it", host: "ann.example.test")
+            try waitFor("the request") { try origin.openRequests().isEmpty ? nil : true }
+            connector.signal(SIGHUP)
+            #expect(try deployment.curl("/status/201", host: "ann.example.test").status == 201)
+            try origin.release("it")
+            #expect(try held.finish().status == 200)
+            let quick = try ann.start(["http", "\(origin.port)", "--hostname", "quick"])
+            try quick.line("^https://quick")
+            let last = try deployment.beginCurl("/hold/it2", host: "quick.example.test")
+            try waitFor("the request") { try origin.openRequests().isEmpty ? nil : true }
+            quick.signal(SIGHUP)
+            try origin.release("it2")
+            #expect(try last.finish().status == 200)
+            #expect(try quick.exit() == 0)
+        }
+
         @Test("a connector's rules change at once, a bad file changes nothing, and nothing is cut")
         func connector() throws {
             let deployment = try Deployment()

@@ -67,6 +67,8 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
     package var streams: Int
     /// The hostnames that it serves because it asked for them; absent when it serves those of its tunnel.
     package var hostnames: [String]?
+    /// The TCP ports of the edge that it serves; absent when it serves none.
+    package var tcpPorts: [Int]?
     /// The label of the key that it logged in with.
     package var key: String
     /// The version of the remote configuration that it runs; absent when it runs none.
@@ -85,6 +87,7 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         state: String,
         streams: Int,
         hostnames: [String]? = nil,
+        tcpPorts: [Int]? = nil,
         key: String,
         configurationVersion: Int?,
         configurationProblem: String?,
@@ -97,6 +100,7 @@ package struct ConnectorDocument: Codable, Sendable, Equatable {
         self.state = state
         self.streams = streams
         self.hostnames = hostnames
+        self.tcpPorts = tcpPorts
         self.key = key
         self.configurationVersion = configurationVersion
         self.configurationProblem = configurationProblem

@@ -70,12 +70,14 @@ enum OpenAPISchemas {
         "Connector": object(
             [
                 "id": text, "agent": text, "address": text, "connected_at": time,
-                "state": text, "streams": integer, "hostnames": texts, "key": text,
+                "state": text, "streams": integer, "hostnames": texts,
+                "tcp_ports": ["type": "array", "items": integer], "key": text,
                 "configuration_version": count, "configuration_problem": text,
                 "unhealthy_hostnames": texts,
             ],
             optional: [
-                "address", "hostnames", "configuration_version", "configuration_problem",
+                "address", "hostnames", "tcp_ports", "configuration_version",
+                "configuration_problem",
                 "unhealthy_hostnames",
             ]
         ),

@@ -25,8 +25,11 @@ struct TunnelEventRoutes {
         }
     }
 
-    /// A line for each event; an empty one when nothing happened for a while, and then it is seen whether
-    /// whoever watches still may.
+    /// Ticks after which whoever watches hears that nothing happened.
+    private static let quietTicks = 15
+
+    /// A line for each event; an empty one when nothing happened for 15 seconds. At each tick, every second, it is
+    /// seen whether whoever watches still may.
     private func write(
         _ events: AsyncStream<EventDocument?>,
         of tunnel: TunnelID,
@@ -35,12 +38,16 @@ struct TunnelEventRoutes {
     ) async throws {
         // The head goes out at once: who watches knows that he does.
         try await writer.write(ByteBuffer(string: "\n"))
+        var ticks = 0
         for await event in events {
             var line = ByteBuffer()
             if let event {
+                ticks = 0
                 line.writeBytes(try APICoding.encoder.encode(event))
             } else {
                 guard await self.mayWatch(tunnel, identity) else { return }
+                ticks += 1
+                guard ticks % Self.quietTicks == 0 else { continue }
             }
             line.writeString("\n")
             try await writer.write(line)

@@ -1,4 +1,5 @@
 import ConfigurationFile
+import TunnelLink
 
 /// What visitors and connectors may use; at each limit it says what happens.
 package struct EdgeLimits: Sendable, Equatable {
@@ -23,6 +24,8 @@ package struct EdgeLimits: Sendable, Equatable {
     package var connections = 65_536
     /// Connections of one IPv4 address or IPv6 /64; 1,024, beyond it new ones are closed.
     package var connectionsPerAddress = 1_024
+    /// Connections of connectors that have logged in; 10,000, beyond it new ones are closed. No setting.
+    package private(set) var tunnelConnections = EdgeEndpoint.maximumSessions
     /// Requests in progress in all; 65,536, beyond it 503.
     package var streams = 65_536
     /// Requests in progress of one IPv4 address or IPv6 /64, which is no trusted proxy; 3,072, beyond it
@@ -49,6 +52,20 @@ package struct EdgeLimits: Sendable, Equatable {
 
     /// Every limit at its default.
     package init() {}
+
+    /// Lowers ``connections`` and ``tunnelConnections`` to what a process with so many file descriptors can have: a
+    /// quarter is for tunnels, and 128 are for its own files and listeners.
+    ///
+    /// - Returns: what to tell whoever runs it; nil when nothing was lowered.
+    package mutating func fit(openFiles: Int) -> String? {
+        let most = max(8, (openFiles - 128) * 3 / 4)
+        self.tunnelConnections = min(self.tunnelConnections, max(4, most / 3))
+        guard self.connections > most else { return nil }
+        let asked = self.connections
+        self.connections = most
+        return "limits.connections is \(asked), but this process may have \(openFiles) files open: "
+            + "\(most) connections are let in at once. `ulimit -n`, or LimitNOFILE= of its unit, allows more"
+    }
 }
 
 extension EdgeLimits {

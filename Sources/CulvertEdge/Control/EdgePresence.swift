@@ -25,6 +25,7 @@ struct EdgePresence: TunnelPresence {
                 state: service.session.availability.name,
                 streams: service.session.load.count,
                 hostnames: service.hosts.isEmpty ? nil : service.hosts.map(\.name).sorted(),
+                tcpPorts: service.ports.isEmpty ? nil : service.ports.sorted(),
                 key: registry.key(service.publicKey)?.label ?? "",
                 configurationVersion: service.report.configurationVersion.map(Int.init(clamping:)),
                 configurationProblem: problems.isEmpty ? nil : problems.joined(separator: "\n"),

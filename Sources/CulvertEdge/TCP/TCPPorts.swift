@@ -135,6 +135,12 @@ final class TCPPorts: Sendable {
     private func listen(_ descriptor: CInt, port: Int) -> EventLoopFuture<any Channel> {
         let acceptor = self.acceptor.withLock { $0 }
         let listener = ServerBootstrap(group: self.group)
+            // Without a free descriptor a connection in the queue would be tried again and again.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
+                }
+            }
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -10,8 +10,8 @@ final class TunnelEvents: Sendable {
     static let maximumWatchers = 256
     /// What waits for one watcher; when more does, the oldest is left out.
     private static let waiting = 1_000
-    /// How often watchers hear that nothing happened.
-    static let quietInterval = Duration.seconds(15)
+    /// How often watchers are given a nil, whatever happens.
+    static let tickInterval = Duration.seconds(1)
 
     private struct Contents {
         var watchers: [ServedTunnel.Identity: [Int: AsyncStream<EventDocument?>.Continuation]] = [:]
@@ -26,7 +26,8 @@ final class TunnelEvents: Sendable {
     /// Whether anybody watches anything.
     var hasWatchers: Bool { self.isWatched.load(ordering: .relaxed) }
 
-    /// What happens to a tunnel from now on, until its reader leaves; nil now and then when nothing did.
+    /// What happens to a tunnel from now on, until its reader leaves; a nil every second, for the reader to see
+    /// whether he still may.
     ///
     /// - Returns: nil when too many watch.
     func watch(_ tunnel: ServedTunnel.Identity) -> AsyncStream<EventDocument?>? {
@@ -68,10 +69,10 @@ final class TunnelEvents: Sendable {
         for watcher in watchers { watcher.yield(event) }
     }
 
-    /// Lets all watchers hear now and then that there is nothing to hear, until the task is cancelled.
+    /// Gives all watchers their nil every second, until the task is cancelled.
     func keepAlive() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: Self.quietInterval)
+            try? await Task.sleep(for: Self.tickInterval)
             for watcher in self.all { watcher.yield(nil) }
         }
     }

@@ -1,5 +1,6 @@
 internal import NIOConcurrencyHelpers
 internal import NIOCore
+internal import NIOSSL
 
 /// Visitors' connections, for as long as each is open. Any thread.
 final class OpenConnections: Sendable {
@@ -26,7 +27,7 @@ final class OpenConnections: Sendable {
     func awaitEnd(deadline: NIODeadline) async {
         guard let loop = self.channels.first?.eventLoop else { return }
         let cut = loop.scheduleTask(deadline: deadline) {
-            for channel in self.channels { channel.close(promise: nil) }
+            for channel in self.channels { Self.cut(channel) }
         }
         await withCheckedContinuation { continuation in
             let isOver = self.state.withLockedValue { state in
@@ -36,6 +37,19 @@ final class OpenConnections: Sendable {
             if isOver { continuation.resume() }
         }
         cut.cancel()
+    }
+
+    /// Closes without a word: TLS's own end would wait for the visitor's, five seconds and longer than
+    /// there is time.
+    private static func cut(_ channel: any Channel) {
+        channel.eventLoop.execute {
+            let operations = channel.pipeline.syncOperations
+            if let tls = try? operations.context(handlerType: NIOSSLServerHandler.self) {
+                tls.close(mode: .all, promise: nil)
+            } else {
+                channel.close(promise: nil)
+            }
+        }
     }
 
     private func remove(_ key: ObjectIdentifier) {

@@ -1,8 +1,16 @@
-/// Statistics by hostname, for a bounded number of them. Any thread, without a lock.
+internal import Synchronization
+
+/// Statistics by hostname, for a bounded number of them. Any thread.
+///
+/// Names come and go (`culvert http` takes another one each time): when there are as many as may be, all are
+/// forgotten and counted anew, once an hour at most. Who reads them takes that for a restart, as counters that go back
+/// to 0 are taken.
 final class HostTable: Sendable {
     /// Hostnames with statistics of their own, in the order of their first requests; later ones are
     /// counted together as `other`.
     static let maximum = 1_000
+    /// How long they are kept at least.
+    static let lifetime = Duration.seconds(3600)
     /// The label of requests whose hostname nobody serves.
     static let unknownName = "unknown"
 
@@ -15,15 +23,36 @@ final class HostTable: Sendable {
         let nanoseconds = Counter()
     }
 
-    private let hosts = BoundedTable(limit: maximum) { Host() }
+    private struct Generation {
+        let hosts = BoundedTable(limit: maximum) { Host() }
+        let since: ContinuousClock.Instant
+    }
+
+    private let generation: Mutex<Generation>
     private let unknown = Host()
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        self.now = now
+        self.generation = Mutex(Generation(since: now()))
+    }
 
     /// - Parameter name: nil when nobody serves it.
     /// - Returns: The counters of the host, those of `other`, or of the unknown.
     subscript(name: String?) -> Host {
         guard let name, name != Self.unknownName else { return self.unknown }
-        return self.hosts[name]
+        let hosts = self.hosts
+        let host = hosts[name]
+        guard host === hosts.other else { return host }
+        // There was no room for it.
+        return self.generation.withLock { generation in
+            let now = self.now()
+            if now - generation.since >= Self.lifetime { generation = Generation(since: now) }
+            return generation.hosts[name]
+        }
     }
+
+    private var hosts: BoundedTable<Host> { self.generation.withLock { $0.hosts } }
 
     /// A series appears with its first count: most hosts never see most of them.
     func register(in registry: MetricsRegistry, prefix: String) {

@@ -1,4 +1,4 @@
-/// Counts exchanges that are over: in all, by hostname and by error. Any thread, without a lock.
+/// Counts exchanges that are over: in all, by hostname and by error. Any thread.
 package final class RequestMetrics: Sendable {
     /// Error codes with a series of their own.
     static let maximumErrors = 64

@@ -26,6 +26,19 @@ struct PlannedConnector {
     }
 }
 
+extension [PlannedConnector] {
+    /// Lets each have as many requests under way as there are descriptors for: each may need a connection to its
+    /// service, and a quarter is for idle ones and this process's own.
+    fileprivate func sharing(openFiles: Int) -> [PlannedConnector] {
+        let most = Swift.max(8, (openFiles - 128) * 3 / 4 / Swift.max(1, self.count))
+        return self.map { planned in
+            var planned = planned
+            planned.options.maximumStreams = Swift.min(planned.options.maximumStreams, most)
+            return planned
+        }
+    }
+}
+
 /// Runs connectors until the process is told to stop, or their edges have refused each of them for good.
 ///
 /// - Parameters:
@@ -42,7 +55,8 @@ func runConnectors(
 ) async throws {
     let group = MultiThreadedEventLoopGroup.singleton
     let manager = ServiceManager(group: group)
-    let signals = await Service.trapSignals()
+    let signals = await Service.trapSignals(hangsUp: true)
+    let planned = planned.sharing(openFiles: OpenFileLimit.raise())
     let board = ConnectorBoard(planned, manager)
     let running: RunningConnectors
     do {

@@ -43,17 +43,21 @@ struct EdgeRunCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
+        ConfigurationWatch.ignoreEarlySignals()
         let passed = try passedSockets()
         let manager = ServiceManager(group: MultiThreadedEventLoopGroup.singleton)
         let signals = await Service.trapSignals()
         let file = WatchedFile(self.config)
-        let configuration: EdgeConfiguration
+        var configuration: EdgeConfiguration
         do {
             configuration = try EdgeConfiguration.load(file: file.path)
         } catch {
             throw Failure("\(error)", .badFile)
         }
         let logger = self.logging.logger()
+        if let words = configuration.limits.fit(openFiles: OpenFileLimit.raise()) {
+            logger.notice("\(words)")
+        }
         for notice in configuration.notices { logger.notice("\(notice)") }
         let edge = try await startEdge(configuration, issued: nil, passed: passed, logger: logger)
         logger.info(

@@ -5,6 +5,7 @@ import CulvertControl
 import CulvertEdge
 import Foundation
 import HTTPSemantics
+import Logging
 import NIOCore
 
 /// `culvert edge dev`: a throw-away edge on loopback.
@@ -52,7 +53,10 @@ struct EdgeDevCommand: AsyncParsableCommand {
             throw Failure("\(error)")
         }
         let credentials = try directory.credentials()
-        let configuration = try self.configuration(authority, credentials)
+        var configuration = try self.configuration(authority, credentials)
+        if let words = configuration.limits.fit(openFiles: OpenFileLimit.raise()) {
+            logger.notice("\(words)")
+        }
         let edge = try await startEdge(
             configuration,
             issued: authority.issuedCertificates(logger: logger),
@@ -174,3 +178,14 @@ struct DevelopmentDirectory {
 
 /// Lines reach a pipe when they are printed, not when a buffer is full.
 func flushStandardOutput() { fflush(nil) }
+
+/// The same, at a command's end.
+///
+/// - Throws: `Failure` when it cannot be written: a token that a full disk has not taken is no success. That
+///   nobody reads any more is none.
+func finishStandardOutput() throws {
+    guard fflush(nil) != 0, errno != EPIPE else { return }
+    throw Failure(
+        "What there was to print could not be written: \(String(cString: strerror(errno)))."
+    )
+}

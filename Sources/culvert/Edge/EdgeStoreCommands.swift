@@ -193,6 +193,8 @@ struct EdgeBackupCommand: AsyncParsableCommand {
         let store = try self.edge.store(self.edge.configuration())
         do {
             try await store.backUp(to: self.file)
+        } catch StoreError.full {
+            throw Failure("No room is left on the disk of \(self.file): no copy was made.")
         } catch {
             throw Failure("\(error)")
         }

@@ -70,7 +70,8 @@ extension LoggedIn {
         guard let tunnel = credentials.tunnelID else { return name }
         let answer = try await self.reaching { client in
             do {
-                _ = try await client.route(name, to: tunnel)
+                let (_, isNew) = try await client.route(name, to: tunnel)
+                if !isNew { try await self.noteSharing(of: name, tunnel, client) }
             } catch let error as ControlClientError where error.isProblem(.exists) {
                 guard try await self.move(name, to: tunnel, client) else { throw error }
             }
@@ -89,8 +90,38 @@ extension LoggedIn {
     /// A name that may be kept already: by another machine's tunnel, then it comes here.
     private func taken(_ name: String, _ credentials: Credentials) async throws -> String {
         guard let tunnel = credentials.tunnelID else { return name }
-        _ = try await self.reaching { try await self.move(name, to: tunnel, $0) }
+        _ = try await self.reaching { client in
+            guard try await !self.move(name, to: tunnel, client) else { return }
+            try await self.noteSharing(of: name, tunnel, client)
+        }
         return name
+    }
+
+    /// Says when another `culvert http` of this machine serves a name now.
+    private func noteSharing(
+        of name: String,
+        _ tunnel: String,
+        _ client: ControlClient
+    ) async throws {
+        guard let host = try? NormalizedHost(name).name else { return }
+        let others = try await client.tunnel(tunnel).connectors.filter { $0.state == "connected" }
+        guard others.contains(where: { $0.hostnames?.contains(host) == true }) else { return }
+        note(
+            "\(printable(host)) is served by another `culvert http` of this machine, too: its visitors are "
+                + "shared out between the two."
+        )
+    }
+
+    /// Says when another `culvert tcp` of this machine serves a port now.
+    func noteSharing(ofPort port: Int, _ credentials: Credentials) async throws {
+        guard port != 0, let tunnel = credentials.tunnelID else { return }
+        let answer = try await self.reaching { try await $0.tunnel(tunnel).connectors }
+        let others = (answer ?? []).filter { $0.state == "connected" }
+        guard others.contains(where: { $0.tcpPorts?.contains(port) == true }) else { return }
+        note(
+            "Port \(port) is served by another `culvert tcp` of this machine, too: its visitors are shared out "
+                + "between the two, each with what it allows."
+        )
     }
 
     /// Moves a name here from another machine's tunnel.

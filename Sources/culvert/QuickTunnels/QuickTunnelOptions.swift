@@ -87,7 +87,9 @@ struct QuickTunnelOptions: ParsableArguments {
                 credentials
             )
             options.hostnames = [name ?? asked ?? RandomName.make()]
-        case .tcpPort(let port): options.tcpPorts = [port]
+        case .tcpPort(let port):
+            try await session?.noteSharing(ofPort: port, credentials)
+            options.tcpPorts = [port]
         }
         let announcer = Announcer(origin: "\(service)")
         let showsRequests = isatty(STDERR_FILENO) == 1

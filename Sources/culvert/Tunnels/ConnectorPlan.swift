@@ -79,6 +79,14 @@ extension ConnectorPlan {
                         .badFile
                     )
                 }
+                if let damaged = kept.damaged.first {
+                    throw Failure(
+                        "There are no credentials of a tunnel \(tunnel) that can be used; a file that may be "
+                            + "theirs is damaged: \(damaged). `culvert tunnel token \(tunnel) --cred-file` "
+                            + "makes others.",
+                        .badFile
+                    )
+                }
                 throw Failure(
                     "There are no credentials of a tunnel \(tunnel) in "
                         + "\(ConfigurationDirectory.usual.path): make it with `culvert tunnel create "

@@ -2,6 +2,7 @@ import ArgumentParser
 import ConfigurationFile
 import ControlAPI
 import ControlClient
+import CulvertConnector
 
 /// `culvert tunnel list`.
 struct TunnelListCommand: AsyncParsableCommand {
@@ -73,6 +74,7 @@ struct TunnelDeleteCommand: AsyncParsableCommand {
         }
         do {
             try PrivateFile.remove(session.credentialsFile(of: tunnel))
+            try PrivateFile.remove(KeptConfiguration(tunnel: tunnel.id, in: .state).file)
         } catch {
             note("\(error)")
         }

@@ -193,7 +193,8 @@ final class Deployment {
     func startConnector(
         to origin: Origin,
         websockets: Int? = nil,
-        through port: Int? = nil
+        through port: Int? = nil,
+        within prefix: [String] = []
     ) throws -> ManagedProcess {
         var rules: [String] = []
         if let websockets {
@@ -206,7 +207,8 @@ final class Deployment {
                 "{hostname: '*.example.test', service: 'http://127.0.0.1:\(origin.port)'}",
                 "{hostname: '*.sub.example.test', service: 'http://127.0.0.1:\(origin.port)'}",
             ],
-            through: port
+            through: port,
+            within: prefix
         )
     }
 

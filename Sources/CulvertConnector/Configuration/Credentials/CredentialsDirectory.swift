@@ -50,6 +50,23 @@ package struct CredentialsDirectory: Sendable {
             }
     }
 
+    /// What is wrong with files that are a tunnel's by their names, which are ids, and have no credentials in
+    /// them.
+    package var damaged: [CredentialsError] {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: self.directory.path)
+        return (names ?? []).sorted().compactMap { name in
+            guard name.hasSuffix(".json"), UUID(uuidString: String(name.dropLast(5))) != nil else {
+                return nil
+            }
+            do throws(CredentialsError) {
+                _ = try Credentials(file: self.directory.file(name))
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
     /// Every credentials file that can be read, in the order of their names.
     package func all() -> [(file: String, credentials: Credentials)] {
         let names = try? FileManager.default.contentsOfDirectory(atPath: self.directory.path)
