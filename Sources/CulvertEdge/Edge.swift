@@ -149,7 +149,11 @@ package final class Edge: Sendable {
             throw error
         }
         publicPort.set(self.addresses.https.port ?? 443)
-        metrics.observe(visitors: self.visitors, directory: self.tunnels.directory)
+        metrics.observe(
+            visitors: self.visitors,
+            directory: self.tunnels.directory,
+            certificates: certificates.store
+        )
     }
 
     /// Takes over what of a configuration can change while the edge runs: the tunnels that it declares.

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import StatusServer
 internal import TunnelLink
 
@@ -16,7 +17,19 @@ extension EdgeMetrics {
     }
 
     /// Has the gauges read from where their values are.
-    func observe(visitors: VisitorServer, directory: TunnelDirectory) {
+    func observe(
+        visitors: VisitorServer,
+        directory: TunnelDirectory,
+        certificates: CertificateStore
+    ) {
+        self.registry.gauges(
+            "culvert_edge_certificate_not_after_timestamp_seconds",
+            help: "When the certificates of files end, in seconds since 1970."
+        ) {
+            certificates.ends.sorted { $0.key < $1.key }.map { file, end in
+                MetricSample(["certificate": file], end.timeIntervalSince1970)
+            }
+        }
         self.observe(
             visitorConnections: { visitors.connectionCount },
             tunnels: {

@@ -37,6 +37,8 @@ extension SystemTests {
                     in: deployment.directory
                 )
                 #expect(scrape.status == 200, "\(scrape.said)")
+                let end = "culvert_edge_certificate_not_after_timestamp_seconds{certificate="
+                #expect(scrape.text.contains(end), "\(scrape.text)")
             }
             #expect(edge.exitStatus() == nil, "\(edge.said)")
             for socket in sockets { close(socket) }

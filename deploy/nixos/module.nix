@@ -56,6 +56,7 @@ let
     environment.LIBDISPATCH_LOG = "NO";
     serviceConfig = {
       Type = "notify";
+      ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
       Restart = "always";
       RestartSec = 5;
       RestartPreventExitStatus = "64 78";

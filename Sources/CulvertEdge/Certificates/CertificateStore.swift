@@ -123,6 +123,15 @@ package final class CertificateStore: Sendable {
         }
     }
 
+    /// When the certificates that are served from files end, by their files.
+    package var ends: [String: Date] {
+        let served = self.table.withLock { $0 }.served
+        let ends = served.compactMap { served in
+            served.files.map { ($0.certificate, served.notValidAfter) }
+        }
+        return Dictionary(ends) { first, _ in first }
+    }
+
     /// Looks at the files and serves those that changed. Reads files: not on an event loop. A pair
     /// of which only one file has been replaced does not match, and keeps its old version.
     package func refreshIfChanged() -> RefreshReport {

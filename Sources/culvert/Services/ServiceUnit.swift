@@ -63,7 +63,8 @@ struct ServiceUnit {
         let words = self.command.map(\.quoted).joined(separator: " ")
         let stop = max(self.grace, .zero) + .seconds(5)
         var lines = [
-            "[Service]", "Type=notify", "ExecStart=\(words)", "Restart=always", "RestartSec=5",
+            "[Service]", "Type=notify", "ExecStart=\(words)",
+            "ExecReload=/bin/kill -HUP $MAINPID", "Restart=always", "RestartSec=5",
             "# A wrong command line or file is as wrong the next time.",
             "RestartPreventExitStatus=64 78", "WatchdogSec=30",
             "# The usual SIGABRT is caught by Swift's backtraces, which let a program go on.",
