@@ -177,6 +177,12 @@ package final class Connector: Sendable {
         self.health.replace(rules)
     }
 
+    /// Tries the edge's latest configuration again, if it could not be run here.
+    package func tryConfigurationAgain() {
+        self.standing.tryAgain()
+        self.endpoint.reportChanged()
+    }
+
     /// Serves until the task is cancelled, or the edge refuses for good.
     ///
     /// - Throws: `Refusal`; `CancellationError`.

@@ -120,6 +120,35 @@ extension SystemTests {
             #expect(try self.connectors(ann).first?["configuration_problem"] == nil)
         }
 
+        @Test("a configuration that lacked a file runs at SIGHUP, once the file is there")
+        func lateFile() throws {
+            let deployment = try Deployment()
+            let ann = try self.owner(at: deployment)
+            try self.configure(ann, self.rules("{service: 'http_status:418'}"))
+            let connector = try self.start(ann)
+            try connector.line("Runs the edge's configuration")
+            let pool = deployment.directory.file("late.pem")
+            try self.configure(
+                ann,
+                self.rules("{service: 'http_status:419', originRequest: {caPool: \(pool)}}")
+            )
+            try connector.line("The edge's configuration stays as it was: .*late.pem")
+            connector.signal(SIGHUP)
+            try connector.line("The edge's configuration stays as it was: .*late.pem", skipping: 1)
+            try FileManager.default.copyItem(
+                atPath: deployment.certificates.authority,
+                toPath: pool
+            )
+            connector.signal(SIGHUP)
+            try connector.line("Runs the edge's configuration", skipping: 1)
+            #expect(try deployment.curl("/", host: "ann.example.test").status == 419)
+            try waitFor("the report") {
+                let shown = try self.connectors(ann).first
+                return shown?["configuration_version"] as? Int == 2
+                    && shown?["configuration_problem"] == nil ? true : nil
+            }
+        }
+
         @Test("the last good one is kept, and run before the edge has answered")
         func kept() throws {
             let deployment = try Deployment()

@@ -14,6 +14,8 @@ final class ConnectorStanding: ConnectorDelegate {
     private struct Contents {
         /// Nil when the rules are the connector's own.
         var ingress: ManagedIngress?
+        /// What came last, if it cannot be run here.
+        var refused: ManagedConfiguration?
         var unhealthyHostnames: Set<String> = []
         /// Those that are asked for; once the edge has given some, those.
         var tcpPorts: [Int]
@@ -42,7 +44,7 @@ final class ConnectorStanding: ConnectorDelegate {
         )
     }
 
-    /// Who takes over rules that come: called in a turn of the transport. Must be called once, before there
+    /// Who takes over rules that come: called on any thread. Must be called once, before there
     /// is a link.
     func start(onRules: @escaping @Sendable (IngressRules) -> Void) {
         self.onRules.withLock { $0 = onRules }
@@ -76,8 +78,10 @@ final class ConnectorStanding: ConnectorDelegate {
         let (rules, problems) = self.contents.withLock {
             contents -> (IngressRules?, [String]) in
             guard var ingress = contents.ingress else { return (nil, []) }
-            defer { contents.ingress = ingress }
-            return (ingress.apply(configuration), ingress.problems)
+            let rules = ingress.apply(configuration)
+            contents.ingress = ingress
+            contents.refused = ingress.problems.isEmpty ? nil : configuration
+            return (rules, ingress.problems)
         }
         let version: Logger.Metadata = ["version": "\(configuration.version)"]
         for problem in problems {
@@ -96,6 +100,13 @@ final class ConnectorStanding: ConnectorDelegate {
         } else {
             self.logger.info("Runs the edge's configuration", metadata: version)
         }
+    }
+
+    /// Takes over what could not be run, if it can be now: it may have lacked a file. The edge has to be told by
+    /// `ConnectorEndpoint.reportChanged()`.
+    func tryAgain() {
+        guard let refused = self.contents.withLock({ $0.refused }) else { return }
+        self.received(refused)
     }
 
     /// Notes which ports the edge gave, to ask for the same when the session is lost.

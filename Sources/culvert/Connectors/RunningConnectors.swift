@@ -5,6 +5,7 @@ import Logging
 import NIOPosix
 import TunnelLink
 import TunnelWire
+import UnixSignals
 
 /// One of the connectors that a process is to run.
 struct PlannedConnector {
@@ -102,6 +103,7 @@ private struct RunningConnectors: Sendable {
         let name: String?
         let connector: Connector
         let rulesFile: WatchedFile?
+        let isManaged: Bool
         let logger: Logger
     }
 
@@ -135,6 +137,7 @@ private struct RunningConnectors: Sendable {
                 name: plan.name,
                 connector: connector,
                 rulesFile: plan.rulesFile,
+                isManaged: plan.options.isManaged,
                 logger: plan.logger
             )
         }
@@ -204,6 +207,12 @@ extension RunningConnectors.Member {
                 group.addTask { try await self.connector.run() }
                 if let file = self.rulesFile {
                     group.addTask { await self.connector.follow(file, self.logger) }
+                } else if self.isManaged {
+                    group.addTask {
+                        for await _ in await UnixSignalsSequence(trapping: .sighup) {
+                            self.connector.tryConfigurationAgain()
+                        }
+                    }
                 }
                 // The edge's refusal ends both.
                 try await group.next()

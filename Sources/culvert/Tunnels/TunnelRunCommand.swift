@@ -26,8 +26,8 @@ struct TunnelRunCommand: AsyncParsableCommand {
             without `tunnel` may be that of all. One that its edge refuses leaves the others alone.
 
             The file is read again at SIGHUP, and when it changes: the rules change at once, nothing under \
-            way is cut, and a file with a mistake is reported and changes nothing. Without a file SIGHUP does \
-            nothing. \
+            way is cut, and a file with a mistake is reported and changes nothing. Without one SIGHUP has \
+            it try the edge's rules again that it could not run. \
             SIGTERM lets requests under way end, for the grace period at most; a second one ends at \
             once.
 
