@@ -4,6 +4,7 @@
 
 let
   lib = import (nixpkgs + (if builtins.pathExists (nixpkgs + "/lib/default.nix") then "/lib" else ""));
+  pkgs.coreutils = "COREUTILS";
   pkgs.formats.yaml = _: {
     type = lib.types.attrsOf lib.types.anything;
     # Its name with what would be in it.
