@@ -200,7 +200,13 @@ let package = Package(
                 nio("NIOCore"),
             ]
         ),
-        tests("CulvertAccessTests", ["ConfigurationFile", "CulvertAccess"]),
+        tests(
+            "CulvertAccessTests",
+            [
+                "ConfigurationFile", "CulvertAccess", "WebSocketWire", logging, nio("NIOCore"),
+                nio("NIOEmbedded"), nio("NIOHTTP1"),
+            ]
+        ),
         tests("ConfigurationFileTests", ["ConfigurationFile"]),
         tests("CulvertDNSTests", ["ConfigurationFile", "CulvertDNS", "HTTPSemantics"]),
         tests("CulvertDiagnosticsTests", ["CulvertDiagnostics"]),

@@ -1,5 +1,6 @@
 internal import ConfigurationFile
 internal import Glibc
+package import Logging
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -17,10 +18,14 @@ package struct AccessDialer: Sendable {
 
     private let target: AccessTarget
     private let tls: NIOSSLContext
+    private let logger: Logger
 
+    /// `logger` is for what does not keep a connection from being opened.
+    ///
     /// - Throws: `AccessError` when the CA file cannot be read.
-    package init(_ target: AccessTarget) throws(AccessError) {
+    package init(_ target: AccessTarget, logger: Logger) throws(AccessError) {
         self.target = target
+        self.logger = logger
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
@@ -76,7 +81,8 @@ package struct AccessDialer: Sendable {
             timeout: Self.answerTime,
             encoder: encoder,
             decoder: decoder,
-            remote: remote
+            remote: remote,
+            logger: self.logger
         )
         let pipeline = channel.pipeline.syncOperations
         do {

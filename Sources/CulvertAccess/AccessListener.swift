@@ -30,11 +30,12 @@ package final class AccessListener: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let local = LocalEnd()
-                    try channel.pipeline.syncOperations.addHandler(local)
-                    dialer.carry(local, on: channel.eventLoop).whenFailure { error in
-                        logger.error("A connection ended: \(error)")
+                    let local = LocalEnd { local in
+                        dialer.carry(local, on: channel.eventLoop).whenFailure { error in
+                            logger.error("A connection ended: \(error)")
+                        }
                     }
+                    try channel.pipeline.syncOperations.addHandler(local)
                 }
             }
         do {

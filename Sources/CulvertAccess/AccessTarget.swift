@@ -1,4 +1,5 @@
 package import ConfigurationFile
+internal import Foundation
 internal import NIOCore
 
 /// The hostname that `culvert access` goes to, and how it gets there.
@@ -18,7 +19,8 @@ package struct AccessTarget: Sendable {
     /// Where a bastion is to connect to, `host:port`.
     package var destination: String?
 
-    /// Reads `ssh.example.com`, with a port, a path, or `https://` before it, if need be.
+    /// Reads `ssh.example.com`, with a port, a path, or `https://` before it, if need be, and with
+    /// `NAME:PASSWORD@`, percent-encoded as in any URL.
     ///
     /// - Throws: `AccessError.argument`.
     package init(hostname text: String) throws(AccessError) {
@@ -30,8 +32,16 @@ package struct AccessTarget: Sendable {
             }
             rest = rest[scheme.upperBound...]
         }
-        let authority = rest.prefix { !"/?#".contains($0) }
+        var authority = rest.prefix { !"/?#".contains($0) }
         let path = rest[authority.endIndex...].prefix { $0 != "#" }
+        var login: String?
+        if let at = authority.lastIndex(of: "@") {
+            login = authority[..<at].removingPercentEncoding
+            authority = authority[authority.index(after: at)...]
+            guard login?.contains(":") == true else {
+                throw .argument("--hostname: expected NAME:PASSWORD before the @")
+            }
+        }
         let address: HostPort
         do {
             address = try HostPort(String(authority), defaultPort: 443)
@@ -48,6 +58,13 @@ package struct AccessTarget: Sendable {
         self.hostname = address.host
         self.port = address.port
         self.path = path.hasPrefix("/") ? String(path) : "/" + path
+        if let login { self.setLogin(login) }
+    }
+
+    /// Lets every request bring a name and a password, `NAME:PASSWORD` (RFC 7617).
+    package mutating func setLogin(_ login: String) {
+        let value = "Basic " + Data(login.utf8).base64EncodedString()
+        self.fields.append(("Authorization", value))
     }
 
     /// Adds a field written `Name: value`.

@@ -53,6 +53,20 @@ struct CopiedDescriptor: Sendable {
         for await _ in copying {}
     }
 
+    /// For an output that is over before the process is: whoever reads it has to see the end.
+    ///
+    /// What is copied is ended by its thread.
+    func endOutput() {
+        guard self.copying == nil else { return }
+        self.restore()
+        // A socket may be the input, too; of anything else this is an error without consequence.
+        _ = shutdown(self.original, CInt(SHUT_WR))
+        let nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        guard nowhere >= 0 else { return }
+        dup2(nowhere, self.original)
+        close(nowhere)
+    }
+
     func restore() {
         guard self.copying == nil, self.flags >= 0 else { return }
         _ = fcntl(self.original, F_SETFL, self.flags)

@@ -12,24 +12,44 @@ final class LocalEnd: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// How long a peer may go on sending after the other side has ended.
+    /// How long a peer may take to read the last bytes when nobody takes its own any more.
     private static let lingerTime = TimeAmount.seconds(5)
 
+    /// Called once the channel is active.
+    private let opened: (LocalEnd) -> Void
+    /// Called once the channel's output has ended, while its input may go on.
+    private let outputEnded: () -> Void
     private var context: ChannelHandlerContext?
     private var remote: RemoteEnd?
     private var isReadHeld = false
     /// What was read and not handed over yet.
     private var held: [ByteBuffer] = []
     private var sawInputEnd = false
-    /// The other side has ended: what is still read is dropped.
-    private var isFinishing = false
+    /// The other side's end has been passed on.
+    private var endedOutput = false
+    private var hasFailed = false
+    /// Nobody takes what is read: it is dropped.
+    private var isLeft = false
+    private var hasDropped = false
     private var lingerTimer: Scheduled<Void>?
+
+    /// `opened` is to dial: not before, since a WebSocket that were there first would find nobody.
+    init(opened: @escaping (LocalEnd) -> Void, outputEnded: @escaping () -> Void = {}) {
+        self.opened = opened
+        self.outputEnded = outputEnded
+    }
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
+    /// Whether some of what was read has not been handed over.
+    var holdsBytes: Bool { !self.held.isEmpty }
+
     /// The WebSocket is there.
     func attach(_ remote: RemoteEnd) {
-        guard let context, context.channel.isActive else { return remote.localGone() }
+        guard let context, context.channel.isActive else {
+            self.context?.close(promise: nil)
+            return remote.localGone(leavingBytes: self.holdsBytes)
+        }
         self.remote = remote
         self.resumeReading()
     }
@@ -49,7 +69,7 @@ final class LocalEnd: ChannelDuplexHandler {
         context.read()
     }
 
-    private var mayRead: Bool { self.isFinishing || self.remote?.isWritable == true }
+    private var mayRead: Bool { self.isLeft || self.remote?.isWritable == true }
 
     private func handOver() {
         guard let remote, !self.held.isEmpty || self.sawInputEnd else { return }
@@ -58,26 +78,39 @@ final class LocalEnd: ChannelDuplexHandler {
         if self.held.isEmpty, self.sawInputEnd { remote.localEnded() }
     }
 
-    /// The other side has ended: once everything is written, ends the output, and closes when the
-    /// peer has ended, too. A close at once could take the last bytes from a peer that still sends.
+    /// The other side has ended: ends the output once everything is written. What is read still goes to
+    /// the WebSocket.
     func finish(_ written: @escaping () -> Void) {
-        self.remote = nil
-        self.isFinishing = true
-        self.held.removeAll()
         guard let context else { return written() }
-        let bound = NIOLoopBound((self, written), eventLoop: context.eventLoop)
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in
-            let (end, written) = bound.value
-            end.endOutput()
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete {
+            _ in
+            self.endOutput()
             written()
+        }
+    }
+
+    /// The WebSocket is over, and the input has not ended: closes when it does, and before long. A
+    /// close at once could take the last bytes from a peer that still sends.
+    func leave() {
+        self.remote = nil
+        self.isLeft = true
+        guard let context else { return }
+        let end = NIOLoopBound(self, eventLoop: context.eventLoop)
+        self.lingerTimer = context.eventLoop.scheduleTask(in: Self.lingerTime) {
+            end.value.closeLeft()
         }
         self.resumeReading()
     }
 
-    /// Closes with a reset where there is one: what the peer has is not the whole.
+    private func closeLeft() {
+        if self.hasDropped { return self.abort() }
+        self.context?.close(promise: nil)
+    }
+
+    /// Closes with a reset where there is one: what the peer has, or has sent, is not the whole.
     func abort() {
         self.remote = nil
-        self.isFinishing = true
+        self.isLeft = true
         guard let context else { return }
         context.flush()
         let socket = context.channel as? any SocketOptionProvider
@@ -86,13 +119,10 @@ final class LocalEnd: ChannelDuplexHandler {
     }
 
     private func endOutput() {
-        guard let context else { return }
-        guard !self.sawInputEnd else { return context.close(promise: nil) }
+        guard let context, !self.endedOutput else { return }
+        self.endedOutput = true
         context.close(mode: .output, promise: nil)
-        let channel = context.channel
-        self.lingerTimer = context.eventLoop.scheduleTask(in: Self.lingerTime) {
-            channel.close(promise: nil)
-        }
+        self.outputEnded()
     }
 }
 
@@ -103,6 +133,8 @@ extension LocalEnd: Sendable {}
 
 extension LocalEnd {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) { self.opened(self) }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
@@ -121,7 +153,9 @@ extension LocalEnd {
         let bytes = self.unwrapInboundIn(data)
         if let remote, remote.isWritable, self.held.isEmpty {
             remote.send(bytes)
-        } else if !self.isFinishing {
+        } else if self.isLeft {
+            self.hasDropped = true
+        } else {
             self.held.append(bytes)
         }
     }
@@ -136,16 +170,22 @@ extension LocalEnd {
         guard case ChannelEvent.inputClosed = event else { return }
         self.sawInputEnd = true
         self.handOver()
-        if self.isFinishing { context.close(promise: nil) }
+        if self.isLeft { self.closeLeft() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.hasFailed = true
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        if self.endedOutput, !self.hasFailed {
+            // With our side closed before, the peer's orderly end is told by this event alone.
+            self.sawInputEnd = true
+            return self.handOver()
+        }
         let remote = self.remote
         self.remote = nil
-        remote?.localGone()
+        remote?.localGone(leavingBytes: self.holdsBytes)
     }
 }

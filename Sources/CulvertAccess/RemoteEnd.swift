@@ -4,8 +4,15 @@ import WebSocketWire
 /// The WebSocket's end of a carried connection: its channel's last handler once the upgrade is done.
 ///
 /// What the local end sends goes out as binary messages; the payload of the other side's goes to the
-/// local end. The end of the local input is said as Close 1000, after which the other side's bytes
-/// still come until its own Close. Confined to its channel's event loop, the local end's, too.
+/// local end. The two directions end independently, as TCP's do: the end of the local input is said as
+/// Close 1000, after which the other side's bytes still come until its own Close; and after the other
+/// side's Close, which may come first, the local input is still sent until it ends (our Close waits for
+/// that, as RFC 6455 §5.5.1 allows).
+///
+/// All is over when, after both, the server has ended the connection (§7.1.1). A connector does that
+/// once everything sent was taken, and breaks the connection off when it was not.
+///
+/// Confined to its channel's event loop, the local end's, too.
 final class RemoteEnd: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -24,6 +31,13 @@ final class RemoteEnd: ChannelDuplexHandler {
     private var pings: RepeatedTask?
     private var isReadHeld = false
     private var saidClose = false
+    private var heardClose = false
+    /// Whether anything was sent behind the other side's Close.
+    private var hasSentLate = false
+    /// Whether everything heard was written locally.
+    private var isWritten = false
+    /// Whether the connection has ended in order.
+    private var isOver = false
     /// The latest ping, while the channel takes no more.
     private var unansweredPing: ByteBuffer?
 
@@ -58,6 +72,7 @@ extension RemoteEnd: Sendable {}
 extension RemoteEnd {
     func send(_ bytes: ByteBuffer) {
         guard let context, !self.saidClose else { return }
+        if self.heardClose { self.hasSentLate = true }
         let frame = WebSocketFrame.binary(bytes, mask: Self.mask)
         context.write(self.wrapOutboundOut(frame), promise: nil)
     }
@@ -69,11 +84,17 @@ extension RemoteEnd {
 
     /// The local end is gone, and nothing is wanted any more. Its last bytes are on their way, and a
     /// close at once could overtake them, so the other side's Close is awaited.
-    func localGone() {
+    ///
+    /// - Parameter leavingBytes: Whether some of what it had read could not be sent.
+    func localGone(leavingBytes: Bool) {
         guard self.local != nil else { return }
         self.local = nil
         self.sayClose()
-        self.ended.succeed(())
+        if leavingBytes {
+            self.ended.fail(AccessError.brokeOff("the local end left before its bytes were sent"))
+        } else {
+            self.ended.succeed(())
+        }
         guard let channel = self.context?.channel else { return }
         channel.eventLoop.scheduleTask(in: Self.closeTime) { channel.close(promise: nil) }
         self.resumeReading()
@@ -112,7 +133,7 @@ extension RemoteEnd {
     }
 
     func read(context: ChannelHandlerContext) {
-        if self.local?.isWritable == false {
+        if !self.heardClose, self.local?.isWritable == false {
             self.isReadHeld = true
         } else {
             context.read()
@@ -147,15 +168,38 @@ extension RemoteEnd {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !self.heardClose else { return self.fail(Self.notTaken) }
         self.fail(.brokeOff("towards the edge: \(AccessError.words(for: error))"))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.fail(.brokeOff("the edge closed the connection in the middle"))
+        guard self.heardClose else {
+            return self.fail(.brokeOff("the edge closed the connection in the middle"))
+        }
+        guard let local else { return }
+        if !self.saidClose {
+            // A server that is no connector may not wait for our Close.
+            guard !self.hasSentLate, !local.holdsBytes else { return self.fail(Self.notTaken) }
+            local.leave()
+        }
+        self.isOver = true
+        self.settle()
     }
 
+    private static let notTaken = AccessError.brokeOff(
+        "the service had ended, and did not take all that was sent"
+    )
+
+    private func settle() {
+        guard self.isOver, self.isWritten, self.local != nil else { return }
+        self.local = nil
+        self.ended.succeed(())
+    }
+
+    /// Goes on after our Close, behind which only data may not come (RFC 6455 §5.5.1): the answer may
+    /// take long, and so may a server's wait for our Close, which gives up one that is silent.
     private func ping() {
-        guard let context, !self.saidClose, self.isWritable else { return }
+        guard let context, self.isWritable else { return }
         let frame = WebSocketFrame.ping(mask: Self.mask)
         context.writeAndFlush(self.wrapOutboundOut(frame), promise: nil)
     }
@@ -170,15 +214,20 @@ extension RemoteEnd {
     /// The other side has sent everything, or broke off and says so.
     private func receivedClose(_ code: UInt16?, _ reason: String) {
         let isNormal = code == nil || code == WebSocketCloseCode.normal
-        self.sayClose()
-        self.context?.close(promise: nil)
-        guard let local else { return }
+        guard let local else {
+            self.context?.close(promise: nil)
+            return
+        }
         guard isNormal else {
+            self.sayClose()
             let words = reason.isEmpty ? "code \(code ?? 0)" : reason
             return self.fail(.brokeOff(words))
         }
-        self.local = nil
-        let ended = self.ended
-        local.finish { ended.succeed(()) }
+        self.heardClose = true
+        local.finish {
+            self.isWritten = true
+            self.settle()
+        }
+        self.resumeReading()
     }
 }

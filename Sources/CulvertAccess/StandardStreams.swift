@@ -6,8 +6,9 @@ internal import NIOPosix
 package enum StandardStreams {
     /// Carries them over one WebSocket.
     ///
-    /// Returns when the other side has ended and all it sent was written. Input may be a file or a
-    /// terminal, too: what is no pipe or socket is copied by a thread through one.
+    /// Returns when both directions have ended, each by itself: all that the other side sent was written,
+    /// and all that was read was taken. Input may be a file or a terminal, too: what is no pipe or socket
+    /// is copied by a thread through one.
     ///
     /// - Throws: `AccessError`.
     package static func carry(
@@ -24,7 +25,7 @@ package enum StandardStreams {
             output.restore()
         }
         do {
-            try await self.carry(input.end, output.end, dialer, eventLoop)
+            try await self.carry(input, output, dialer, eventLoop)
         } catch let error as AccessError {
             await output.finish()
             throw error
@@ -35,8 +36,8 @@ package enum StandardStreams {
     }
 
     private static func carry(
-        _ input: CInt,
-        _ output: CInt,
+        _ input: CopiedDescriptor,
+        _ output: CopiedDescriptor,
         _ dialer: AccessDialer,
         _ eventLoop: any EventLoop
     ) async throws {
@@ -46,16 +47,18 @@ package enum StandardStreams {
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let local = LocalEnd()
+                    let local = LocalEnd(
+                        opened: { dialer.carry($0, on: channel.eventLoop).cascade(to: ended) },
+                        outputEnded: { output.endOutput() }
+                    )
                     try channel.pipeline.syncOperations.addHandler(local)
-                    dialer.carry(local, on: channel.eventLoop).cascade(to: ended)
                 }
             }
         let channel: any Channel
         do {
             channel = try await bootstrap.takingOwnershipOfDescriptors(
-                input: input,
-                output: output
+                input: input.end,
+                output: output.end
             ).get()
         } catch {
             ended.fail(error)

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -18,23 +19,30 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
     private let key = WebSocketHandshake.key(randomBits: .random(in: .min ... .max))
     private var remote: RemoteEnd?
+    private let logger: Logger
     private var timer: Scheduled<Void>?
     private var answer: HTTPResponseHead?
     private var text = ByteBuffer()
-    private var isSwitched = false
+    /// Between the 101 and the last handler of HTTP's removal.
+    private var isSwitching = false
+    /// What came behind the 101 meanwhile, in order.
+    private var rest: [NIOAny] = []
+    private var hasEnded = false
 
     init(
         target: AccessTarget,
         timeout: TimeAmount,
         encoder: HTTPRequestEncoder,
         decoder: ByteToMessageHandler<HTTPResponseDecoder>,
-        remote: RemoteEnd
+        remote: RemoteEnd,
+        logger: Logger
     ) {
         self.target = target
         self.timeout = timeout
         self.encoder = encoder
         self.decoder = decoder
         self.remote = remote
+        self.logger = logger
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -70,8 +78,8 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // What the decoder had left when it went: the first frames.
-        guard !self.isSwitched else { return context.fireChannelRead(data) }
+        // Frames; an answer to one would still be encoded as HTTP.
+        guard !self.isSwitching else { return self.rest.append(data) }
         switch self.unwrapInboundIn(data) {
         case .head(let head): self.answer = head
         case .body(var bytes):
@@ -83,11 +91,12 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let tls = error as? NIOSSLError, tls == .uncleanShutdown { return }
+        if !self.isSwitching, let tls = error as? NIOSSLError, tls == .uncleanShutdown { return }
         self.fail(self.error(error), context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        guard !self.isSwitching else { return self.hasEnded = true }
         self.fail(
             .failed("\(self.target.hostname) closed the connection without an answer"),
             context
@@ -98,46 +107,69 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func judge(_ context: ChannelHandlerContext) {
         guard let answer else { return }
         guard answer.status == .switchingProtocols else {
-            let line = String(buffer: self.text).split(separator: "\n").first { !$0.isEmpty }
-            return self.fail(
-                .answered(
-                    hostname: self.target.hostname,
-                    status: Int(answer.status.code),
-                    code: answer.headers.first(name: "Culvert-Error"),
-                    text: line.map(String.init) ?? ""
-                ),
-                context
-            )
+            return self.fail(.answered(self.refusal(answer)), context)
         }
         guard answer.headers["Sec-WebSocket-Accept"] == [WebSocketHandshake.accept(for: self.key)]
         else {
             let what = "answered 101 to something other than the request"
             return self.fail(.failed("\(self.target.hostname) \(what)"), context)
         }
+        // A connector's bastion repeats where it has gone.
+        if let destination = self.target.destination,
+            !answer.headers.contains(name: "Culvert-Jump-Destination")
+        {
+            let what = "leads to one service, not to a bastion; --destination \(destination)"
+            self.logger.warning("\(self.target.hostname) \(what) does not count")
+        }
         self.switchProtocols(context)
     }
 
+    private func refusal(_ head: HTTPResponseHead) -> AccessAnswer {
+        var answer = AccessAnswer(
+            hostname: self.target.hostname,
+            status: Int(head.status.code)
+        )
+        let line = String(buffer: self.text).split(separator: "\n").first { !$0.isEmpty }
+        answer.code = head.headers.first(name: "Culvert-Error")
+        answer.text = line.map(String.init) ?? ""
+        answer.asksForPassword = head.headers["WWW-Authenticate"].contains {
+            $0.lowercased().hasPrefix("basic")
+        }
+        answer.hadCredentials = self.request.headers.contains(name: "Authorization")
+        answer.destination = self.target.destination
+        return answer
+    }
+
     private func switchProtocols(_ context: ChannelHandlerContext) {
-        guard let remote else { return }
-        self.isSwitched = true
-        self.remote = nil
+        self.isSwitching = true
         self.timer?.cancel()
+        let pipeline = context.pipeline.syncOperations
+        pipeline.removeHandler(self.encoder).assumeIsolated().whenComplete { _ in
+            // Its removal, a turn of the loop later, hands on what it has left, to this one.
+            pipeline.removeHandler(self.decoder).assumeIsolated().whenComplete { _ in
+                self.handOver(context)
+            }
+        }
+    }
+
+    /// Nothing of HTTP is left: the `RemoteEnd` takes this place, and what came in the meantime.
+    private func handOver(_ context: ChannelHandlerContext) {
+        guard let remote else { return }
+        self.remote = nil
         let pipeline = context.pipeline.syncOperations
         do {
             try pipeline.addHandler(remote, position: .after(self))
         } catch {
+            context.close(promise: nil)
             return remote.fail(.failed("\(self.target.hostname): \(error)"))
         }
-        let handlers = NIOLoopBound((self, remote), eventLoop: context.eventLoop)
-        pipeline.removeHandler(self.encoder).assumeIsolated().whenComplete { _ in
-            // Its removal hands on what it has left, to this one and so to the next.
-            let (handler, _) = handlers.value
-            pipeline.removeHandler(handler.decoder).assumeIsolated().whenComplete { _ in
-                let (handler, remote) = handlers.value
-                pipeline.removeHandler(handler, promise: nil)
-                remote.begin()
-            }
-        }
+        remote.begin()
+        let rest = self.rest
+        self.rest.removeAll()
+        for data in rest { context.fireChannelRead(data) }
+        if !rest.isEmpty { context.fireChannelReadComplete() }
+        if self.hasEnded { context.fireChannelInactive() }
+        pipeline.removeHandler(self, promise: nil)
     }
 
     private func fail(_ error: AccessError, _ context: ChannelHandlerContext) {

@@ -53,11 +53,20 @@ struct AccessTCPCommand: AsyncParsableCommand {
               culvert access tcp --hostname db.example.com --url 127.0.0.1:5432
               ssh -o ProxyCommand='culvert access ssh --hostname %h' me@ssh.example.com
               culvert access tcp --hostname bastion.example.com --destination 10.0.0.5:22
+
+            The connector's own link may be cut: the session goes on. A cut of the link between this \
+            machine and the edge ends it.
+
+            Where a service wants a name and a password, CULVERT_BASIC_AUTH=NAME:PASSWORD gives them, too, \
+            and does not show among the processes.
             """,
         aliases: ["ssh", "rdp", "smb"]
     )
 
-    @Option(help: "The service's hostname at the edge.")
+    @Option(
+        help:
+            "The service's hostname at the edge, as https://NAME:PASSWORD@HOST where it wants those."
+    )
     var hostname: String
 
     @Option(help: "Where to listen, such as 127.0.0.1:2222; port 0 takes a free one.")
@@ -86,9 +95,10 @@ struct AccessTCPCommand: AsyncParsableCommand {
             return handler
         }
         do {
-            let dialer = try AccessDialer(try self.target())
+            let logger = Logger(label: "culvert")
+            let dialer = try AccessDialer(try self.target(), logger: logger)
             if let url {
-                try await self.listen(try Self.listenAddress(url), dialer)
+                try await self.listen(try Self.listenAddress(url), dialer, logger)
             } else {
                 let loop = MultiThreadedEventLoopGroup.singleton.next()
                 try await StandardStreams.carry(to: dialer, on: loop)
@@ -100,6 +110,13 @@ struct AccessTCPCommand: AsyncParsableCommand {
 
     private func target() throws -> AccessTarget {
         var target = try self.access.target(self.hostname)
+        let login = ProcessInfo.processInfo.environment["CULVERT_BASIC_AUTH"]
+        if let login, target.fields.isEmpty {
+            guard login.contains(":") else {
+                throw Failure("CULVERT_BASIC_AUTH: expected NAME:PASSWORD", .usage)
+            }
+            target.setLogin(login)
+        }
         do {
             for header in self.headers { try target.addField(header) }
         } catch {
@@ -128,12 +145,16 @@ struct AccessTCPCommand: AsyncParsableCommand {
         }
     }
 
-    private func listen(_ address: HostPort, _ dialer: AccessDialer) async throws {
+    private func listen(
+        _ address: HostPort,
+        _ dialer: AccessDialer,
+        _ logger: Logger
+    ) async throws {
         let listener = try await AccessListener(
             on: address,
             to: dialer,
             group: MultiThreadedEventLoopGroup.singleton,
-            logger: Logger(label: "culvert")
+            logger: logger
         )
         note("Listening on \(listener.address), for \(self.hostname); Ctrl-C ends it")
         await listener.wait()
@@ -160,6 +181,10 @@ struct AccessSSHConfigCommand: ParsableCommand {
         // ssh's own pattern; %h is the name that was asked for.
         let isPattern = hostname.hasPrefix("*.")
         let target = try self.access.target(isPattern ? "any" + hostname.dropFirst() : hostname)
+        guard target.fields.isEmpty else {
+            let words = "a name and a password do not belong there; set CULVERT_BASIC_AUTH for ssh"
+            throw Failure("--hostname: \(words)", .usage)
+        }
         let host = isPattern ? "*" + target.hostname.dropFirst("any".count) : target.hostname
         let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         var command = "\(Self.quoted(program ?? "culvert")) access ssh --hostname %h"

@@ -27,7 +27,18 @@ struct AccessTargetTests {
     }
 
     @Test(arguments: [
-        "", ":443", "http://a.test", "a b", "a.test:0", "a.test:x", "a.test/ü", "::1",
+        ("https://me:secret@a.test", "Basic bWU6c2VjcmV0"),
+        ("me:s%40c@a.test:1/x", "Basic bWU6c0Bj"),
+    ])
+    func login(text: String, value: String) throws {
+        let target = try AccessTarget(hostname: text)
+        #expect(target.hostname == "a.test")
+        #expect(target.fields.map(\.name) == ["Authorization"])
+        #expect(target.fields.map(\.value) == [value])
+    }
+
+    @Test(arguments: [
+        "", "me@a.test", ":443", "http://a.test", "a b", "a.test:0", "a.test:x", "a.test/ü", "::1",
     ])
     func whatIsNoHostname(text: String) {
         #expect(throws: AccessError.self) { try AccessTarget(hostname: text) }

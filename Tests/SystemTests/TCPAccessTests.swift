@@ -25,6 +25,9 @@ extension SystemTests {
                         "{hostname: bastion.sub.example.test, service: bastion, \(rules)}",
                         "{hostname: socks.sub.example.test, service: socks-proxy, \(rules)}",
                         "{hostname: web.sub.example.test, service: hello_world}",
+                        "{hostname: none.sub.example.test, service: 'http_status:404'}",
+                        "{hostname: login.sub.example.test, service: 'tcp://127.0.0.1:\(self.origin.port)', "
+                            + "originRequest: {basicAuth: ['me:secret']}}",
                     ]
                 )
             }
@@ -52,6 +55,17 @@ extension SystemTests {
                     input: input,
                     in: self.directory
                 )
+            }
+
+            /// `tcp_visitor.py` at a port of this machine.
+            func visit(_ port: Int, _ words: String...) throws -> String {
+                let visitor = try Finished(
+                    Programs.python,
+                    [Programs.script("tcp_visitor.py"), "\(port)"] + words,
+                    in: self.directory
+                )
+                #expect(visitor.status == 0, "\(visitor.errors)\(self.logs)")
+                return visitor.output.trimmingCharacters(in: .whitespacesAndNewlines)
             }
 
             /// `culvert access --url`, and where it listens.
@@ -116,12 +130,85 @@ extension SystemTests {
             #expect(done.errors.contains("broke off"), "\(done.errors)")
         }
 
+        @Test("an origin that ends at once ends nothing else", .timeLimit(.minutes(1)))
+        func endsAtOnce() throws {
+            let world = try World()
+            let file = try world.directory.write("C", to: "input")
+            for _ in 0..<20 {
+                let done = try world.access("tcp", input: file)
+                #expect(done.status == 0, "\(done.errors)")
+            }
+        }
+
+        @Test("an origin that ends first gets all that comes", .timeLimit(.minutes(1)))
+        func originEndsFirst() throws {
+            let world = try World()
+            let bytes = Data((0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 5 &+ $0 >> 7) })
+            let file = try world.directory.write(Data("F".utf8) + bytes, to: "input")
+            let rest = try world.directory.write(bytes, to: "rest")
+            let sum = try Finished("sha256sum", [rest], in: world.directory).output.prefix(64)
+            for round in 0..<4 {
+                let done = try world.access("tcp", input: file)
+                #expect(done.status == 0 && done.output == "", "\(done.errors)\(world.logs)")
+                try world.origin.process.line("^took 5000000 \(sum)$", skipping: round)
+            }
+            let (port, _) = try world.listen("tcp")
+            let sent = try world.visit(port, "last", "2000000")
+            let took = try world.origin.process.line("^(?:took|lost) (.*)$", skipping: 4)
+            #expect("sent \(took)" == sent, "\(world.logs)")
+        }
+
+        @Test("standard output ends when the origin does, not later", .timeLimit(.minutes(1)))
+        func outputEndsFirst() throws {
+            let world = try World()
+            let command = world.arguments("tcp").map { "'\($0)'" }.joined(separator: " ")
+            let pipe = world.directory.file("keyboard")
+            try #require(mkfifo(pipe, 0o600) == 0)
+            let keyboard = open(pipe, O_RDWR | O_CLOEXEC)
+            try #require(write(keyboard, "F", 1) == 1)
+            let visit = try ManagedProcess(
+                "sh",
+                ["-c", "\(Programs.culvert) \(command) | (cat; echo ended)"],
+                input: pipe,
+                in: world.directory
+            )
+            try visit.line("^ended$")
+            #expect(world.origin.process.lines("took|lost") == 0)
+            try #require(write(keyboard, "xyz", 3) == 3)
+            close(keyboard)
+            try world.origin.process.line("^took 3 ")
+            #expect(try visit.exit() == 0)
+        }
+
+        @Test("bytes that nobody took are an error", .timeLimit(.minutes(1)))
+        func notTaken() throws {
+            let world = try World()
+            let bytes = Data("C".utf8) + Data(count: 5_000_000)
+            let file = try world.directory.write(bytes, to: "input")
+            let done = try world.access("tcp", input: file)
+            #expect(done.status == 1 && done.errors.contains("broke off"), "\(done.errors)")
+        }
+
+        @Test("a name and a password, and what is said without", .timeLimit(.minutes(1)))
+        func login() throws {
+            let world = try World()
+            let file = try world.directory.write("Uabc", to: "input")
+            let without = try world.access("login", input: file)
+            #expect(without.status == 1 && without.errors.contains("CULVERT_BASIC_AUTH"))
+            for (login, status) in [("me:secret", 0), ("me:wrong", 1)] as [(String, CInt)] {
+                let done = try world.access("\(login)@login", input: file)
+                #expect(done.status == status, "\(done.errors)")
+                #expect(done.output.hasPrefix("3 ") == (status == 0))
+            }
+        }
+
         @Test("every refusal is one line that says why", .timeLimit(.minutes(1)))
         func refusals() throws {
             let world = try World()
             for (name, more, words) in [
                 ("dead", [], "502 (origin-unreachable)"), ("web", [], "answered 200"),
-                ("nowhere", [], "404"), ("any", [], "400"),
+                ("nowhere", [], "404"), ("any", [], "400"), ("none", [], "no TCP service"),
+                ("any", ["--destination", "nobody.invalid:1"], "check --destination"),
                 ("bastion", ["--destination", "127.0.0.1:22"], "ipRules"),
             ] as [(String, [String], String)] {
                 let done = try world.access(name, more)
@@ -201,6 +288,9 @@ extension SystemTests {
                 #expect(done.status == 0 && done.output.hasPrefix("3 "), "\(done.errors)")
             }
             #expect(world.connector.lines("A bastion without ipRules") == 1)
+            let done = try world.access("tcp", to, input: file)
+            #expect(done.status == 0 && done.output.hasPrefix("3 "))
+            #expect(done.errors.contains("not to a bastion; --destination"), "\(done.errors)")
         }
 
         @Test("a local port carries each connection, and half-closes", .timeLimit(.minutes(1)))
@@ -221,6 +311,13 @@ extension SystemTests {
                 #expect(answer.hasPrefix("\(index * 10_000) "), "\(answer)\(world.logs)")
             }
             #expect(process.exitStatus() == nil)
+        }
+
+        @Test("a burst of connections is carried whole", .timeLimit(.minutes(1)))
+        func burst() throws {
+            let world = try World()
+            let (port, process) = try world.listen("tcp")
+            #expect(try world.visit(port, "many", "300") == "whole 300", "\(process.said)")
         }
 
         @Test("SOCKS5 with curl, and a destination it must not reach", .timeLimit(.minutes(1)))

@@ -69,8 +69,20 @@ extension SystemTests {
             }
             let whole = try world.visit("download", "30000000")
             #expect(whole.hasPrefix("30000000 "))
+            #expect(try world.visit("download", "30000000", "half") == whole)
             #expect(try world.visit("download", "0").hasPrefix("0 "))
             #expect(try world.visit("echo", "500").hasSuffix("echoed 500"))
+        }
+
+        @Test("an origin that ends first gets all that comes, and its end", .timeLimit(.minutes(1)))
+        func originEndsFirst() throws {
+            let world = try World()
+            for round in 0..<3 {
+                let sent = try world.visit("last", "5000000")
+                let took = try world.origin.process.line("^(took|lost) (.*)$", skipping: round)
+                #expect(took == "took", "\(world.origin.process.said)\(world.connector.said)")
+                #expect(world.origin.process.said.hasSuffix(sent.dropFirst("sent".count)))
+            }
         }
 
         @Test("an origin that breaks off is not taken for one that ends", .timeLimit(.minutes(1)))

@@ -53,6 +53,8 @@ final class TCPVisitor: ChannelInboundHandler {
     private var isReading = false
     private var hasVisitorEnded = false
     private var hasOriginEnded = false
+    private var endedOutput = false
+    private var hasFailed = false
     private var hostname: String?
     private var status = 0
     private var receivedBytes = 0
@@ -202,20 +204,21 @@ extension TCPVisitor {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case ChannelEvent.inputClosed = event, !self.hasVisitorEnded else { return }
-        self.hasVisitorEnded = true
-        guard case .open(let stream) = self.state else { return }
-        stream.send(.end)
-        stream.flush()
+        guard case ChannelEvent.inputClosed = event else { return }
+        self.visitorEnded()
         self.closeIfOver()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.hasFailed = true
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         switch self.state {
+        case .open where self.endedOutput && !self.hasFailed:
+            // With the edge's side closed before, the visitor's orderly end is told by this event alone.
+            self.visitorEnded()
         case .routing: self.service.router.cancelRoute(of: self)
         case .opening(let stream), .open(let stream): stream.reset(.cancelled)
         case .idle, .over: break
@@ -272,14 +275,32 @@ extension TCPVisitor: TunnelStreamDelegate {
         let timer = context.eventLoop.scheduleTask(in: Self.restTime) {
             if bound.value.hasVisitorEnded { bound.value.breakOff(nil) }
         }
+        // NIO closes all at once when the visitor has ended before, so nothing may wait to be written then.
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete {
+            _ in
+            timer.cancel()
+            self.endOutput()
+        }
+    }
+
+    private func endOutput() {
+        guard let context else { return }
+        self.endedOutput = true
         let closed = context.eventLoop.makePromise(of: Void.self)
         closed.futureResult.assumeIsolated().whenComplete { _ in
-            timer.cancel()
             self.hasOriginEnded = true
             self.closeIfOver()
         }
-        context.flush()
         context.close(mode: .output, promise: closed)
+    }
+
+    /// The visitor's FIN, behind its last byte.
+    private func visitorEnded() {
+        guard !self.hasVisitorEnded else { return }
+        self.hasVisitorEnded = true
+        guard case .open(let stream) = self.state else { return }
+        stream.send(.end)
+        stream.flush()
     }
 
     private func answered(_ head: ResponseHead, on stream: TunnelStream) {

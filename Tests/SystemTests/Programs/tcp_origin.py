@@ -5,6 +5,8 @@
     R<n>\n    the same, and breaks off with a reset
     S...      reads no more
     E...      echoes until the end
+    F...      ends its own half at once, reads to the end, and prints "took COUNT SHA256", or "lost COUNT"
+    C...      ends the connection at once
 
 Prints its port.
 """
@@ -16,7 +18,8 @@ import struct
 
 async def serve(reader, writer):
     try:
-        await {b"U": take, b"D": give, b"R": give, b"S": stall, b"E": echo}[
+        await {b"U": take, b"D": give, b"R": give, b"S": stall, b"E": echo,
+               b"F": end_first, b"C": leave}[
             kind := await reader.readexactly(1)
         ](reader, writer)
         if kind == b"R":
@@ -55,6 +58,22 @@ async def echo(reader, writer):
     while piece := await reader.read(65536):
         writer.write(piece)
         await writer.drain()
+
+
+async def end_first(reader, writer):
+    writer.write_eof()
+    digest, count = hashlib.sha256(), 0
+    try:
+        while piece := await reader.read(65536):
+            digest.update(piece)
+            count += len(piece)
+        print("took", count, digest.hexdigest(), flush=True)
+    except ConnectionError:
+        print("lost", count, flush=True)
+
+
+async def leave(reader, writer):
+    pass
 
 
 async def main():

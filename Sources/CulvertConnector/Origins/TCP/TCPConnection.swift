@@ -34,10 +34,17 @@ final class TCPConnection: ChannelDuplexHandler {
     private var holdsInputEnd = false
     private var holdsLoss = false
     private var sawInputEnd = false
+    /// FIN is on its way, behind what was written.
+    private var closesOutput = false
     private var closedOutput = false
+    private var isLeaving = false
+    private var leaveTimer: Scheduled<Void>?
     private var failure: (any Error)?
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
+
+    /// Whether FIN has gone both ways, each behind the last byte, as far as this end can tell.
+    var endedInOrder: Bool { self.closedOutput && self.sawInputEnd && self.failure == nil }
 
     /// What was last wrong with it, in words, for a log.
     var failureDetail: String? { self.failure.map { "\($0)" } }
@@ -91,25 +98,45 @@ final class TCPConnection: ChannelDuplexHandler {
     }
 
     /// FIN, once what was written has gone.
+    ///
+    /// NIO closes all at once when the origin has sent FIN before, so nothing may wait to be written then.
     func closeOutput() {
-        guard !self.closedOutput else { return }
+        guard !self.closesOutput, let context else { return }
+        self.closesOutput = true
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenSuccess {
+            self.endOutput()
+        }
+    }
+
+    private func endOutput() {
+        guard let context else { return }
+        // A reset that answered the last bytes is told by this alone once the origin has sent FIN.
+        let code = try? context.channel.syncOptions?.getOption(.socketOption(.so_error))
+        if let code, code != 0 {
+            self.failure = IOError(errnoCode: CInt(truncatingIfNeeded: code), reason: "write")
+            return context.close(promise: nil)
+        }
         self.closedOutput = true
-        self.context?.close(mode: .output, promise: nil)
+        let closed = context.eventLoop.makePromise(of: Void.self)
+        closed.futureResult.assumeIsolated().whenFailure { error in
+            self.failure = self.failure ?? error
+            self.context?.close(promise: nil)
+        }
+        context.close(mode: .output, promise: closed)
+        if self.isLeaving { self.context?.close(promise: nil) }
     }
 
     /// Closes once what was written has gone: its user is done with it.
     func close() {
         self.user = nil
         guard let context else { return }
-        let channel = context.channel
+        guard !self.closedOutput else { return context.close(promise: nil) }
+        self.isLeaving = true
         // An origin that reads no more is not waited for.
-        let timer = channel.eventLoop.scheduleTask(in: .seconds(Int64(TCPLimits.restTime))) {
-            channel.close(promise: nil)
-        }
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in
-            timer.cancel()
-            channel.close(promise: nil)
-        }
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let time = TimeAmount.seconds(Int64(TCPLimits.restTime))
+        self.leaveTimer = context.eventLoop.scheduleTask(in: time) { connection.value.abandon() }
+        self.closeOutput()
     }
 
     /// Closes at once and with a reset: what it carried was given up, and what the origin has is not the
@@ -131,7 +158,10 @@ extension TCPConnection: Sendable {}
 extension TCPConnection {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        self.leaveTimer?.cancel()
+    }
 
     func read(context: ChannelHandlerContext) {
         if self.isPaused {

@@ -26,7 +26,7 @@ final class TCPExchange {
     /// The latest ping, while the stream takes no more (RFC 6455 §5.5.3 asks for no other's answer).
     private var unansweredPing: ByteBuffer?
     private var timer: Scheduled<Void>?
-    /// Whether bytes have moved since the timer was set.
+    /// Whether anything has come from the visitor since the timer was set.
     private var hasMoved = false
 
     init(_ claim: ClaimedStream) { self.claim = claim }
@@ -116,13 +116,7 @@ extension TCPExchange: StreamExchange {
 
     private func act(on end: TCPExchangeMachine.VisitorEnd) {
         switch end {
-        case .endOutput:
-            self.connection?.flush()
-            self.connection?.closeOutput()
-            self.limitRest()
-        case .leave:
-            self.closeConnection()
-            self.finishIfOver()
+        case .endOutput: self.connection?.closeOutput()
         case .close(let code): self.close(code)
         case .giveUp: self.fail(.cancelled, "the visitor left before the origin was reached")
         case .nothing: break
@@ -137,7 +131,7 @@ extension TCPExchange {
     func switchProtocols() {
         self.machine.switched()
         let key = self.head.fields.first("Sec-WebSocket-Key") ?? ""
-        let head = ResponseHead(
+        var head = ResponseHead(
             status: 101,
             reason: "Switching Protocols",
             fields: [
@@ -145,6 +139,10 @@ extension TCPExchange {
                 "Sec-WebSocket-Accept": WebSocketHandshake.accept(for: key),
             ]
         )
+        // A client that names a destination is told that it counts.
+        if case .bastion = self.target.service, let destination = TCPDestination(of: self.head) {
+            head.fields.append(TCPDestination.fields[0], destination.description)
+        }
         self.claim.record.status = 101
         self.stream.send(.response(head))
         self.stream.flush()
@@ -163,7 +161,7 @@ extension TCPExchange {
         self.stream.send(.end)
         self.stream.flush()
         self.giveCredit()
-        self.limitRest()
+        self.limitSilence()
         self.finishIfOver()
     }
 
@@ -175,9 +173,13 @@ extension TCPExchange {
     /// Says Close, and ends the answer.
     func close(_ code: UInt16, reason: String = "") {
         self.send(WebSocketFrame.close(code, reason: reason))
+        self.endAnswer()
+    }
+
+    private func endAnswer() {
         self.stream.send(.end)
         self.stream.flush()
-        self.limitRest()
+        self.limitSilence()
         self.finishIfOver()
     }
 }
@@ -187,41 +189,40 @@ extension TCPExchange {
 extension TCPExchange: TCPConnectionUser {
     func received(_ bytes: ByteBuffer) {
         guard self.machine.isAnswerOpen else { return }
-        self.hasMoved = true
         self.send(WebSocketFrame.binary(bytes))
         if !self.stream.isWritable { self.connection?.pauseReading() }
     }
 
     func endedRead() { self.stream.flush() }
 
-    func originEnded() { self.act(on: self.machine.originEnded(), reason: "") }
+    func originEnded() { self.act(on: self.machine.originEnded(), "") }
 
     func lostConnection() {
-        let detail = self.connection?.failureDetail ?? "closed"
+        let connection = self.connection
         self.connection = nil
-        let end = self.machine.originLost()
-        if end != .nothing {
-            self.claim.record.failure = OriginFailure(.truncated, "the origin broke off: \(detail)")
-        }
-        self.act(on: end, reason: "the connection behind the tunnel broke off")
+        let end = self.machine.originLost(inOrder: connection?.endedInOrder ?? false)
+        self.act(on: end, "the origin broke off: \(connection?.failureDetail ?? "closed")")
         self.giveCredit()
         self.finishIfOver()
     }
 
-    private func act(on end: TCPExchangeMachine.OriginEnd, reason: String) {
+    private func act(on end: TCPExchangeMachine.OriginEnd, _ detail: String) {
         switch end {
-        case .close(let code): self.close(code, reason: reason)
-        case .closeAndLeave(let code):
-            self.closeConnection()
-            self.close(code, reason: reason)
+        case .close:
+            self.send(WebSocketFrame.close(WebSocketCloseCode.normal))
+            self.stream.flush()
+            self.limitSilence()
+        case .closeAndEnd(WebSocketCloseCode.normal): self.close(WebSocketCloseCode.normal)
+        case .closeAndEnd(let code):
+            self.claim.record.failure = OriginFailure(.truncated, detail)
+            self.close(code, reason: "the connection behind the tunnel broke off")
+        case .end: self.endAnswer()
+        case .giveUp: self.fail(.truncated, detail)
         case .nothing: break
         }
     }
 
-    func connectionBecameWritable() {
-        self.hasMoved = true
-        self.giveCredit()
-    }
+    func connectionBecameWritable() { self.giveCredit() }
 }
 
 extension TCPExchange {
@@ -263,25 +264,23 @@ extension TCPExchange {
         self.claim.record.failure = OriginFailure(failure, reason)
         if self.machine.broke() { self.close(code, reason: reason) }
         self.giveCredit()
-        self.limitRest()
+        self.limitSilence()
     }
 
-    /// Sets the timer once one side is over; it goes off when nothing has moved for its whole time.
-    private func limitRest() {
-        guard !self.isFinished, self.timer == nil else { return }
+    /// Sets the timer where the visitor is waited for; it goes off when nothing has come for all of it.
+    private func limitSilence() {
+        guard !self.isFinished, self.timer == nil, let seconds = self.machine.silenceLimit else {
+            return
+        }
         self.hasMoved = false
-        self.setTimer(seconds: TCPLimits.restTime) { $0.restEnded() }
+        self.setTimer(seconds: seconds) { $0.silenceEnded() }
     }
 
-    private func restEnded() {
-        if self.hasMoved { return self.limitRest() }
-        switch self.machine.timedOut() {
-        case .leave(let code):
-            self.claim.record.failure = OriginFailure(.truncated, "the origin ended nothing")
-            self.leaveOrigin()
-            self.close(code, reason: "the connection behind the tunnel was silent too long")
-        case .giveUp: self.fail(.cancelled, "the visitor ended nothing")
-        case .nothing: break
+    private func silenceEnded() {
+        // One that is owed credit may not be able to send.
+        if self.hasMoved || self.owedBytes > 0 { return self.limitSilence() }
+        if self.machine.visitorWasSilent() {
+            self.fail(.cancelled, "the visitor was silent too long behind the end")
         }
     }
 

@@ -13,13 +13,18 @@ import WebSocketWire
 /// |---|---|
 /// | the origin is not reached | no 101: the stream is reset, and the edge answers 502 or 504 |
 /// | the origin ends its side (FIN) | Close 1000 behind its last byte; what the visitor still sends goes on to it until the visitor's Close |
-/// | the visitor says Close, or ends the stream | FIN to the origin, whose rest still goes out, then Close 1000 |
-/// | the origin breaks off (RST) | Close 1011: what was received is not the whole |
+/// | the visitor says Close, or ends the stream | FIN to the origin behind the last byte; its rest still goes out, however long it takes |
+/// | both have ended, and the origin has taken everything | Close 1000 where it was not said yet, and the answer ends |
+/// | the origin breaks off (RST) | Close 1011: what was received is not the whole; where Close was said before, the stream is reset: what was sent was not taken |
 /// | the visitor breaks the protocol | Close 1002 (1003 for text), and the origin is left |
-/// | one side has ended and nothing moves for ``TCPLimits/restTime`` | the other is ended, too |
+/// | the origin has ended, and the visitor is silent for ``TCPLimits/silenceTime`` | the stream is reset |
+/// | the answer has ended, and the visitor's side does not for ``TCPLimits/restTime`` | the stream is reset |
 ///
 /// A client that answers a Close at once, as most do, loses nothing it asked for; one that waits with
-/// its own Close until it has sent everything, as `culvert access` does, gets TCP's half-close.
+/// its own Close until it has sent everything, as `culvert access` does, gets TCP's half-close. That the
+/// answer's end, and so the end of the visitor's connection, waits for the visitor's Close is a server's
+/// part (RFC 6455 §7.1.1); it is what tells that everything was taken. An origin's silence has no limit:
+/// whether its visitor is still there the stream tells.
 struct TCPExchangeMachine: Equatable {
     private enum Upload: Equatable {
         case open
@@ -34,6 +39,8 @@ struct TCPExchangeMachine: Equatable {
         case awaited
         /// 101 was sent.
         case open
+        /// Close was said: nothing is sent any more, and the end waits for the visitor's.
+        case closed
         case ended
     }
 
@@ -57,10 +64,18 @@ struct TCPExchangeMachine: Equatable {
     var isAnswerOpen: Bool { self.answer == .open }
     /// Whether the visitor has sent everything.
     var hasVisitorEnded: Bool { self.upload != .open }
-    /// Whether nothing more can come of it, though the stream may go on.
-    var hasClosed: Bool { self.upload != .open && self.answer == .ended }
-    /// Whether one side is over, so that the time of the other is limited.
-    var isHalfOver: Bool { self.upload != .open || self.answer == .ended }
+    /// Whether both sides have said all they have to, though the stream may go on.
+    var hasClosed: Bool {
+        self.upload != .open && (self.answer == .closed || self.answer == .ended)
+    }
+    /// How long, in seconds, the visitor may be silent now; nil where it is not waited for.
+    var silenceLimit: Int? {
+        switch (self.answer, self.upload) {
+        case (.closed, .open): TCPLimits.silenceTime
+        case (.ended, .open), (.ended, .closed): TCPLimits.restTime
+        case (.awaited, _), (.open, _), (.closed, _), (.ended, .ended): nil
+        }
+    }
 
     // MARK: What is done about the answer
 
@@ -87,32 +102,42 @@ struct TCPExchangeMachine: Equatable {
     }
 
     enum OriginEnd: Equatable {
+        /// Say Close.
+        case close
         /// Say Close and end the answer.
-        case close(UInt16)
-        /// The same, and the connection is of no more use.
-        case closeAndLeave(UInt16)
+        case closeAndEnd(UInt16)
+        /// Close was said: end the answer.
+        case end
+        /// Close was said, and what the visitor sent was not taken: give the stream up.
+        case giveUp
         case nothing
     }
 
     /// FIN.
     mutating func originEnded() -> OriginEnd {
         guard self.origin == .attached, self.answer == .open else { return .nothing }
-        self.answer = .ended
-        guard self.upload == .open else {
-            self.origin = .gone
-            return .closeAndLeave(WebSocketCloseCode.normal)
-        }
         self.origin = .halfClosed
-        return .close(WebSocketCloseCode.normal)
+        // After the visitor's end the connection's own follows, which tells whether all was taken.
+        guard self.upload == .open else { return .nothing }
+        self.answer = .closed
+        return .close
     }
 
-    /// The connection is gone without FIN before, or a write to it failed.
-    mutating func originLost() -> OriginEnd {
+    /// The connection is gone: `inOrder` after FIN from both sides, else broken off.
+    mutating func originLost(inOrder: Bool) -> OriginEnd {
+        let isWhole = inOrder && self.origin == .halfClosed && self.upload != .open
         self.origin = .gone
         if self.upload == .open { self.upload = .closed }
-        guard self.answer == .open else { return .nothing }
-        self.answer = .ended
-        return .closeAndLeave(WebSocketCloseCode.internalError)
+        switch self.answer {
+        case .open:
+            self.answer = .ended
+            let code = isWhole ? WebSocketCloseCode.normal : WebSocketCloseCode.internalError
+            return .closeAndEnd(code)
+        case .closed:
+            self.answer = .ended
+            return isWhole ? .end : .giveUp
+        case .awaited, .ended: return .nothing
+        }
     }
 
     // MARK: From the visitor
@@ -135,10 +160,8 @@ struct TCPExchangeMachine: Equatable {
     }
 
     enum VisitorEnd: Equatable {
-        /// FIN to the origin, whose rest is awaited.
+        /// FIN to the origin, whose rest, or the connection's end, is awaited.
         case endOutput
-        /// The origin's side has ended before: close the connection.
-        case leave
         /// There is no connection, and none is wanted any more: say Close, and end the answer.
         case close(UInt16)
         /// There was no answer yet: give the stream up.
@@ -163,15 +186,12 @@ struct TCPExchangeMachine: Equatable {
     private mutating func endUpload() -> VisitorEnd {
         switch (self.answer, self.origin) {
         case (.awaited, _): return .giveUp
-        case (_, .attached): return .endOutput
-        case (_, .halfClosed):
-            self.origin = .gone
-            return .leave
+        case (_, .attached), (_, .halfClosed): return .endOutput
         case (.open, .absent), (.open, .gone):
             self.answer = .ended
             self.origin = .gone
             return .close(WebSocketCloseCode.normal)
-        case (.ended, _): return .nothing
+        case (.closed, _), (.ended, _): return .nothing
         }
     }
 
@@ -188,28 +208,25 @@ struct TCPExchangeMachine: Equatable {
         return true
     }
 
-    enum Timeout: Equatable {
-        /// The origin has not ended: leave it, say Close and end the answer.
-        case leave(UInt16)
-        /// The visitor has not: give the stream up.
-        case giveUp
-        case nothing
-    }
-
-    /// Nothing moved for ``TCPLimits/restTime`` since one side ended.
-    mutating func timedOut() -> Timeout {
-        guard self.isHalfOver, !self.isOver else { return .nothing }
-        self.origin = .gone
-        guard self.answer == .open else { return .giveUp }
+    /// The visitor was silent for ``silenceLimit``.
+    ///
+    /// - Returns: whether to give the stream up.
+    mutating func visitorWasSilent() -> Bool {
+        guard self.silenceLimit != nil else { return false }
+        self.upload = .closed
         self.answer = .ended
-        return .leave(WebSocketCloseCode.internalError)
+        self.origin = .gone
+        return true
     }
 }
 
 /// Limits that no configuration changes.
 enum TCPLimits {
-    /// How long, in seconds, the one side may be silent after the other has ended.
+    /// How long, in seconds, the one side's end may take once all that the other wants is over.
     static let restTime = 30
+    /// How long, in seconds, a visitor whose origin has ended may send not even a ping; `culvert access`
+    /// sends one every 30.
+    static let silenceTime = 120
     /// For a SOCKS handshake, from 101 to the request's last byte, in seconds.
     static let handshakeTime = 10
 }

@@ -6,8 +6,9 @@ import TunnelWire
 /// One visitor's TCP connection to a port of the edge, carried to a TCP origin as it is.
 ///
 /// The stream was opened with CONNECT; the origin is dialled, 200 is answered, and from then on the two
-/// directions are the connection's own, which end independently as TCP's do. An origin that breaks off
-/// resets the stream, and a stream that is reset resets the origin's connection.
+/// directions are the connection's own, which end independently as TCP's do; it is over when the origin's
+/// connection is. An origin that breaks off resets the stream, and a stream that is reset resets the origin's
+/// connection.
 ///
 /// Confined to the stream's event loop, which is the connection's, too. Bytes from the tunnel are credited
 /// once the connection's unwritten bytes are below `OriginLimits.writeHighWaterBytes`; reading from the
@@ -57,13 +58,6 @@ final class TCPRelay {
         guard let connection else { return }
         connection.flush()
         if connection.isWritable { self.giveCredit() }
-    }
-
-    private func finishIfOver() {
-        guard self.hasVisitorEnded, self.hasOriginEnded, !self.isFinished else { return }
-        self.connection?.close()
-        self.connection = nil
-        self.finish()
     }
 }
 
@@ -116,9 +110,7 @@ extension TCPRelay {
             }
         case .end, .trailers:
             self.hasVisitorEnded = true
-            self.connection?.flush()
             self.connection?.closeOutput()
-            self.finishIfOver()
         case .request, .response:
             self.fail(.streamProtocolError, "a head where bytes were expected")
         }
@@ -145,16 +137,20 @@ extension TCPRelay: TCPConnectionUser {
         self.hasOriginEnded = true
         self.stream.send(.end)
         self.stream.flush()
-        self.finishIfOver()
     }
 
     func lostConnection() {
-        let detail = self.connection?.failureDetail ?? "closed"
+        let connection = self.connection
         self.connection = nil
         guard !self.isFinished else { return }
-        // After both ends of it nothing is missing.
-        if self.hasOriginEnded, self.hasVisitorEnded { return self.finishIfOver() }
-        self.fail(.truncated, "the origin broke off: \(detail)")
+        let detail = "the origin broke off: \(connection?.failureDetail ?? "closed")"
+        guard self.hasOriginEnded, self.hasVisitorEnded else {
+            return self.fail(.truncated, detail)
+        }
+        if connection?.endedInOrder != true {
+            self.claim.record.failure = OriginFailure(.truncated, detail)
+        }
+        self.finish()
     }
 
     func connectionBecameWritable() { self.giveCredit() }

@@ -13,12 +13,14 @@ struct TCPExchangeMachineTests {
 
     @Test func originEndsFirst() {
         var machine = self.carrying()
-        #expect(machine.originEnded() == .close(1000))
+        #expect(machine.originEnded() == .close)
         #expect(machine.payload() == .write, "its other half is open")
-        #expect(machine.isHalfOver && !machine.hasClosed)
-        #expect(machine.visitorClosed() == .leave)
-        #expect(machine.hasClosed && !machine.isOver, "the stream itself goes on")
+        #expect(!machine.isAnswerOpen && !machine.hasClosed)
+        #expect(machine.visitorClosed() == .endOutput)
+        #expect(machine.hasClosed && !machine.isOver, "until the origin has taken everything")
         #expect(machine.payload() == .discard)
+        #expect(machine.originLost(inOrder: true) == .end)
+        #expect(!machine.isOver, "the stream itself goes on")
         #expect(machine.streamEnded() == .nothing)
         #expect(machine.isOver)
     }
@@ -30,20 +32,21 @@ struct TCPExchangeMachineTests {
         #expect(machine.payload() == .discard)
         #expect(machine.streamEnded() == .nothing)
         #expect(!machine.isOver)
-        #expect(machine.originEnded() == .closeAndLeave(1000))
+        #expect(machine.originEnded() == .nothing, "it may not have taken everything yet")
+        #expect(machine.originLost(inOrder: true) == .closeAndEnd(1000))
         #expect(machine.isOver)
     }
 
     @Test func theStreamEndsWithoutAClose() {
         var machine = self.carrying()
         #expect(machine.streamEnded() == .endOutput)
-        #expect(machine.originLost() == .closeAndLeave(1011))
+        #expect(machine.originLost(inOrder: false) == .closeAndEnd(1011))
         #expect(machine.isOver)
     }
 
     @Test func theOriginBreaksOff() {
         var machine = self.carrying()
-        #expect(machine.originLost() == .closeAndLeave(1011))
+        #expect(machine.originLost(inOrder: false) == .closeAndEnd(1011))
         #expect(machine.payload() == .discard)
         #expect(machine.visitorClosed() == .nothing)
         #expect(machine.streamEnded() == .nothing)
@@ -52,11 +55,20 @@ struct TCPExchangeMachineTests {
 
     @Test func theOriginIsLostAfterItsEnd() {
         var machine = self.carrying()
-        #expect(machine.originEnded() == .close(1000))
-        #expect(machine.originLost() == .nothing)
+        #expect(machine.originEnded() == .close)
+        #expect(machine.originLost(inOrder: false) == .giveUp, "what the visitor sent is lost")
         #expect(machine.payload() == .discard)
-        #expect(machine.streamEnded() == .nothing)
-        #expect(machine.isOver)
+    }
+
+    @Test func whatTheVisitorSentIsNotTaken() {
+        var machine = self.carrying()
+        #expect(machine.originEnded() == .close)
+        #expect(machine.visitorClosed() == .endOutput)
+        #expect(machine.originLost(inOrder: false) == .giveUp)
+        machine = self.carrying()
+        #expect(machine.visitorClosed() == .endOutput)
+        #expect(machine.originEnded() == .nothing)
+        #expect(machine.originLost(inOrder: false) == .closeAndEnd(1011))
     }
 
     @Test func theVisitorBreaksTheProtocol() {
@@ -91,13 +103,31 @@ struct TCPExchangeMachineTests {
         #expect(machine.isOver)
     }
 
-    @Test func silenceAfterOneEnd() {
+    @Test func anOriginMayTakeItsTime() {
         var machine = self.carrying()
-        #expect(machine.timedOut() == .nothing, "both sides are open: no limit")
+        #expect(machine.silenceLimit == nil, "both sides are open")
         #expect(machine.visitorClosed() == .endOutput)
-        #expect(machine.timedOut() == .leave(1011))
-        #expect(machine.timedOut() == .giveUp)
+        #expect(machine.silenceLimit == nil, "it is the origin that is waited for")
+        #expect(machine.visitorWasSilent() == false)
         #expect(machine.streamEnded() == .nothing)
-        #expect(machine.timedOut() == .nothing)
+        #expect(machine.silenceLimit == nil)
+        #expect(machine.originEnded() == .nothing)
+        #expect(machine.originLost(inOrder: true) == .closeAndEnd(1000))
+        #expect(machine.silenceLimit == nil && machine.isOver)
+    }
+
+    @Test func aVisitorMayNot() {
+        var machine = self.carrying()
+        #expect(machine.originEnded() == .close)
+        #expect(machine.silenceLimit == TCPLimits.silenceTime)
+        #expect(machine.visitorWasSilent() == true)
+        machine = self.carrying()
+        #expect(machine.originEnded() == .close)
+        #expect(machine.visitorClosed() == .endOutput)
+        #expect(machine.silenceLimit == nil, "the origin takes what was sent")
+        #expect(machine.originLost(inOrder: true) == .end)
+        #expect(machine.silenceLimit == TCPLimits.restTime)
+        #expect(machine.visitorWasSilent() == true)
+        #expect(machine.streamEnded() == .nothing)
     }
 }

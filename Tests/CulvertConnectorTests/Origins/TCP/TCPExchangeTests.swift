@@ -68,9 +68,11 @@ struct TCPExchangeTests {
             opened.head?.fields.first("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         )
         try await bench.deliver("/", to: target, [Self.binary("ng")])
-        let ended = try await bench.wait("/") { $0.isEnded }
-        #expect(Self.said(ended) == ("pong", 1000))
-        try await bench.deliver("/", to: target, [Self.close, .end])
+        let closed = try await bench.wait("/") { Self.said($0).close != nil }
+        #expect(Self.said(closed) == ("pong", 1000) && !closed.isEnded)
+        try await bench.deliver("/", to: target, [Self.close])
+        try await bench.wait("/") { $0.isEnded }
+        try await bench.deliver("/", to: target, [.end])
         let seen = try await bench.wait("/") { $0.isRecorded }
         #expect(seen.record?.failure == nil && seen.reset == nil)
         #expect(seen.consumed == seen.record?.requestBytes, "every byte's credit is given back")
@@ -93,6 +95,51 @@ struct TCPExchangeTests {
         try await bench.deliver("/", to: target, [.end])
         let seen = try await bench.wait("/") { $0.isRecorded }
         #expect(seen.record?.failure == nil)
+    }
+
+    @Test func theOriginEndsFirstAndGetsTheRest() async throws {
+        let bench = try await Bench()
+        let (origin, target) = try await self.carried { peer in
+            if peer.step == 0 {
+                peer.step = 1
+                peer.closeOutput()
+            }
+        }
+        defer { origin.stop() }
+        try await bench.open("/", to: target, fields: Self.upgrade, then: [Self.binary("a")])
+        let closed = try await bench.wait("/") { Self.said($0).close == 1000 }
+        #expect(!closed.isEnded, "its end waits for the visitor's Close")
+        // More than a socket takes at once.
+        let piece = String(repeating: "x", count: 65_536)
+        for _ in 0..<64 { try await bench.deliver("/", to: target, [Self.binary(piece)]) }
+        try await bench.deliver("/", to: target, [Self.close])
+        let ended = try await bench.wait("/") { $0.isOver }
+        #expect(ended.isEnded && Self.said(ended) == ("", 1000))
+        try await bench.deliver("/", to: target, [.end])
+        let seen = try await bench.wait("/") { $0.isRecorded }
+        #expect(seen.record?.failure == nil)
+        while origin.counters.closed == 0 { await Task.yield() }
+        #expect(origin.counters.received[1]?.utf8.count == 1 + 64 * 65_536)
+    }
+
+    @Test func whatAnOriginDoesNotTakeIsNotTaken() async throws {
+        let bench = try await Bench()
+        let (origin, target) = try await self.carried { peer in
+            guard peer.received.hasPrefix("a") else { return }
+            if peer.step == 0 {
+                peer.step = 1
+                peer.closeOutput()
+            } else {
+                peer.resetConnection()
+            }
+        }
+        defer { origin.stop() }
+        try await bench.open("/", to: target, fields: Self.upgrade, then: [Self.binary("a")])
+        try await bench.wait("/") { Self.said($0).close == 1000 }
+        try await bench.deliver("/", to: target, [Self.binary("b")])
+        let seen = try await bench.wait("/") { $0.isRecorded }
+        #expect(seen.reset == .truncated && !seen.isEnded)
+        #expect(seen.record?.failure?.code == .truncated)
     }
 
     @Test func aResetOfTheOriginIsNoEnd() async throws {
@@ -297,10 +344,10 @@ struct TCPExchangeTests {
             mask: WebSocketMask(bits: 99)
         )
         try await bench.open("/", to: target, fields: Self.upgrade, then: [.data(frame)])
-        let seen = try await bench.wait("/") { $0.isEnded }
+        let seen = try await bench.wait("/") { Self.said($0).close != nil }
         #expect(seen.head?.status == 101)
         #expect(Self.said(seen) == ("\u{5}\u{0}\u{5}\u{0}\u{0}\u{1}\0\0\0\0\0\0world", 1000))
-        try await bench.deliver("/", to: target, [.end])
+        try await bench.deliver("/", to: target, [Self.close, .end])
         try await bench.wait("/") { $0.isRecorded }
 
         let denied: [UInt8] = [5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 22]
