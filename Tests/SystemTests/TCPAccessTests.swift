@@ -27,7 +27,7 @@ extension SystemTests {
                         "{hostname: web.sub.example.test, service: hello_world}",
                         "{hostname: none.sub.example.test, service: 'http_status:404'}",
                         "{hostname: login.sub.example.test, service: 'tcp://127.0.0.1:\(self.origin.port)', "
-                            + "originRequest: {basicAuth: ['me:secret']}}",
+                            + "originRequest: {basicAuth: ['me:correct-horse']}}",
                     ]
                 )
             }
@@ -195,7 +195,7 @@ extension SystemTests {
             let file = try world.directory.write("Uabc", to: "input")
             let without = try world.access("login", input: file)
             #expect(without.status == 1 && without.errors.contains("CULVERT_BASIC_AUTH"))
-            for (login, status) in [("me:secret", 0), ("me:wrong", 1)] as [(String, CInt)] {
+            for (login, status) in [("me:correct-horse", 0), ("me:wrong", 1)] as [(String, CInt)] {
                 let done = try world.access("\(login)@login", input: file)
                 #expect(done.status == status, "\(done.errors)")
                 #expect(done.output.hasPrefix("3 ") == (status == 0))
