@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOCore
 import NIOHTTP2
@@ -224,6 +225,7 @@ extension VisitorRequest {
             id: id,
             version: .http2,
             accept: fields.first("accept") ?? "",
+            callType: GRPCAnswer.contentType(of: fields),
             wantsUpgrade: false,
             expectsContinue: false,
             hasBody: hasBody
