@@ -166,7 +166,10 @@ let package = Package(
 
         tests("ArchitectureTests"),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
-        tests("HTTP2WireTests", ["HTTP2Wire", nio("NIOCore"), nio("NIOEmbedded")]),
+        tests(
+            "HTTP2WireTests",
+            ["HTTP2Wire", "HTTPSemantics", nio("NIOCore"), nio("NIOEmbedded")]
+        ),
         tests("StatusServerTests", ["StatusServer", logging, nio("NIOCore"), nio("NIOPosix")]),
         tests("WebSocketWireTests", ["WebSocketWire", nio("NIOCore")]),
         tests("TunnelTransportTests", ["TunnelTransport", logging]),

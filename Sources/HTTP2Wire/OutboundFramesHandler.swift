@@ -1,15 +1,18 @@
 package import NIOCore
 
-/// Makes what NIOHTTP2 writes fit for the wire, in two places where it is stricter than HTTP/2:
+/// Makes what NIOHTTP2 writes fit for the wire, in three places where it differs from HTTP/2:
 ///
 /// - It refuses to write a head that is larger than a frame, where RFC 9113 §4.3 has CONTINUATION.
 ///   `EarlySettingsHandler` lets it believe in large frames, and here they are cut.
 /// - As a server it ends a connection that opens more streams than SETTINGS_MAX_CONCURRENT_STREAMS
 ///   says, where RFC 9113 §5.1.2 has an error of the stream. So it is told of more, and the SETTINGS
 ///   that go out say the limit, which the handler above holds by REFUSED_STREAM.
+/// - A GOAWAY of its own, with an error, has 0 for the last stream that was processed, or the highest
+///   there is. RFC 9113 §6.8 has the client send again what lies beyond it, so 0 would have requests
+///   done twice that are under way: the true one is written over it.
 ///
-/// NIOHTTP2 writes each frame by itself, but for DATA, whose payload follows its header, and a
-/// client's preface. Confined to its channel's event loop.
+/// NIOHTTP2 writes each frame by itself, but for DATA, whose payload follows its header as a write of its
+/// own, and a client's preface. Confined to its channel's event loop.
 package final class OutboundFramesHandler: ChannelOutboundHandler {
     package typealias OutboundIn = IOData
     package typealias OutboundOut = IOData
@@ -18,19 +21,28 @@ package final class OutboundFramesHandler: ChannelOutboundHandler {
     package static let frameBytes = 16_384
 
     private static let headerBytes = 9
+    private static let data: UInt8 = 0
     private static let headers: UInt8 = 1
     private static let settings: UInt8 = 4
+    private static let goAway: UInt8 = 7
     private static let continuation: UInt8 = 9
     private static let endHeaders: UInt8 = 4
     private static let maximumConcurrentStreams: UInt16 = 3
 
     private let concurrentStreams: UInt32
+    private let lastStreamID: (() -> Int)?
     private var hasSentSettings: Bool
+    /// The next write is no frame but a DATA frame's payload.
+    private var isWithinData = false
 
-    /// - Parameter concurrentStreams: What the peer is told; nil: the SETTINGS are right as they are.
-    package init(concurrentStreams: Int?) {
+    /// - Parameters:
+    ///   - concurrentStreams: What the peer is told; nil: the SETTINGS are right as they are.
+    ///   - lastStreamID: The highest of the peer's streams that something was done for, asked for on the
+    ///     event loop when a GOAWAY with an error goes out; nil: a GOAWAY is right as it is.
+    package init(concurrentStreams: Int?, lastStreamID: (() -> Int)? = nil) {
         self.concurrentStreams = UInt32(clamping: concurrentStreams ?? 0)
         self.hasSentSettings = concurrentStreams == nil
+        self.lastStreamID = lastStreamID
     }
 
     package func write(
@@ -38,23 +50,23 @@ package final class OutboundFramesHandler: ChannelOutboundHandler {
         data: NIOAny,
         promise: EventLoopPromise<Void>?
     ) {
-        guard !self.hasSentSettings || self.isLong(data),
-            case .byteBuffer(var frame) = self.unwrapOutboundIn(data)
-        else { return context.write(data, promise: promise) }
+        guard !self.isWithinData, case .byteBuffer(var frame) = self.unwrapOutboundIn(data) else {
+            self.isWithinData = false
+            return context.write(data, promise: promise)
+        }
         switch frame.getInteger(at: frame.readerIndex + 3, as: UInt8.self) {
+        case Self.data:
+            self.isWithinData = true
+            return context.write(data, promise: promise)
         case Self.settings where !self.hasSentSettings:
             self.hasSentSettings = true
             self.correct(&frame)
         case Self.headers where frame.readableBytes > Self.headerBytes + Self.frameBytes:
             frame = Self.cut(frame, allocator: context.channel.allocator)
-        default: break
+        case Self.goAway: self.correctGoAway(&frame)
+        default: return context.write(data, promise: promise)
         }
         context.write(self.wrapOutboundOut(.byteBuffer(frame)), promise: promise)
-    }
-
-    private func isLong(_ data: NIOAny) -> Bool {
-        guard case .byteBuffer(let frame) = self.unwrapOutboundIn(data) else { return false }
-        return frame.readableBytes > Self.headerBytes + Self.frameBytes
     }
 
     /// Writes the limit that is meant over the one NIOHTTP2 was told.
@@ -64,6 +76,15 @@ package final class OutboundFramesHandler: ChannelOutboundHandler {
         where frame.getInteger(at: entry, as: UInt16.self) == Self.maximumConcurrentStreams {
             frame.setInteger(self.concurrentStreams, at: entry + 2)
         }
+    }
+
+    /// One without an error is the handler's above, and right.
+    private func correctGoAway(_ frame: inout ByteBuffer) {
+        let payload = frame.readerIndex + Self.headerBytes
+        guard let lastStreamID, let code = frame.getInteger(at: payload + 4, as: UInt32.self),
+            code != 0
+        else { return }
+        frame.setInteger(UInt32(clamping: lastStreamID()), at: payload)
     }
 
     /// HEADERS, and as many CONTINUATION frames behind it as it takes.

@@ -100,8 +100,16 @@ import Testing
 
 /// What of NIOHTTP2's frames is changed on their way out.
 @Suite struct OutboundFramesTests {
-    private func write(_ frames: [[UInt8]], limit: Int? = 100) throws -> [UInt8] {
-        let channel = EmbeddedChannel(handler: OutboundFramesHandler(concurrentStreams: limit))
+    private func write(
+        _ frames: [[UInt8]],
+        limit: Int? = 100,
+        last: Int? = nil
+    ) throws -> [UInt8] {
+        let handler = OutboundFramesHandler(
+            concurrentStreams: limit,
+            lastStreamID: last.map { last in { last } }
+        )
+        let channel = EmbeddedChannel(handler: handler)
         var bytes: [UInt8] = []
         for frame in frames {
             try channel.writeOutbound(IOData.byteBuffer(ByteBuffer(bytes: frame)))
@@ -120,6 +128,23 @@ import Testing
         let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]
         #expect(try self.write([told, ping, told]) == meant + ping + told, "the first only")
         #expect(try self.write([told, ping], limit: nil) == told + ping, "a client's are right")
+    }
+
+    @Test func aGoAwayWithAnErrorSaysTheTrueLastStream() throws {
+        func goAway(_ last: [UInt8], _ code: UInt8) -> [UInt8] {
+            [0, 0, 8, 7, 0, 0, 0, 0, 0] + last + [0, 0, 0, code]
+        }
+        let none = goAway([0, 0, 0, 0], 11)
+        let all = goAway([0x7F, 0xFF, 0xFF, 0xFF], 1)
+        let sent = try self.write([none, all], limit: nil, last: 0x1_0203)
+        #expect(sent == goAway([0, 1, 2, 3], 11) + goAway([0, 1, 2, 3], 1))
+        let announced = goAway([0x7F, 0xFF, 0xFF, 0xFF], 0)
+        #expect(try self.write([announced], limit: nil, last: 5) == announced)
+        #expect(try self.write([none], limit: nil) == none, "of a client")
+        // A payload that looks like one is none.
+        let data: [UInt8] = [0, 0, 17, 0, 0, 0, 0, 0, 1]
+        let payload = try self.write([data, none, none], limit: nil, last: 3)
+        #expect(payload == data + none + goAway([0, 0, 0, 3], 11))
     }
 
     @Test(arguments: [16_384, 16_385, 32_768, 32_769, 100_000])

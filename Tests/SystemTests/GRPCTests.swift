@@ -16,13 +16,19 @@ extension SystemTests {
             ///   - transport: How the origin is spoken to.
             ///   - age: After how many milliseconds its connections are told to go away; 0 for never.
             ///   - relays: Whether the connector dials through a relay that can be cut.
+            ///   - settings: Further lines of edge.yml.
+            ///   - limits: Lines of its `limits`.
+            ///   - rule: Further keys of the rule's `originRequest`.
             /// - Throws: `TestFailure` when something does not start.
             init(
                 _ transport: GRPCOrigin.Transport = .http,
                 age: Int = 0,
-                relays: Bool = false
+                relays: Bool = false,
+                settings: String = "",
+                limits: [String] = [],
+                rule: String = "http2Origin: true"
             ) throws {
-                self.deployment = try Deployment()
+                self.deployment = try Deployment(settings: settings, limits: limits)
                 self.origin = try GRPCOrigin(
                     transport,
                     age: age,
@@ -30,7 +36,7 @@ extension SystemTests {
                     in: self.deployment.directory
                 )
                 self.relay = relays ? try CutRelay(to: self.deployment.port) : nil
-                let options = "http2Origin: true, caPool: \(self.deployment.certificates.authority)"
+                let options = "\(rule), caPool: \(self.deployment.certificates.authority)"
                 self.connector = try self.deployment.startConnector(
                     ingress: [
                         "{hostname: \(Deployment.host), service: '\(self.origin.service)', "
@@ -40,11 +46,14 @@ extension SystemTests {
                 )
             }
 
-            func beginVisit(_ what: [String]) throws -> ManagedProcess {
+            func beginVisit(
+                _ what: [String],
+                host: String = Deployment.host
+            ) throws -> ManagedProcess {
                 try ManagedProcess(
                     Programs.python,
                     [
-                        Programs.script("grpc_visitor.py"), Deployment.host,
+                        Programs.script("grpc_visitor.py"), host,
                         "\(self.deployment.port)", self.deployment.certificates.authority,
                     ] + what,
                     in: self.deployment.directory
@@ -52,8 +61,8 @@ extension SystemTests {
             }
 
             /// Has the client do what the names in grpc_visitor.py say.
-            func visit(_ what: String...) throws {
-                let visitor = try self.beginVisit(what)
+            func visit(_ what: String..., host: String = Deployment.host) throws {
+                let visitor = try self.beginVisit(what, host: host)
                 let status = try visitor.exit(within: 90)
                 let logs = self.deployment.logs(self.connector, self.origin.process)
                 #expect(status == 0 && visitor.output == "good\n", "\(visitor.said)\n\(logs)")
@@ -131,6 +140,39 @@ extension SystemTests {
             try visitor.line("^answering$")
             world.origin.process.killNow()
             #expect(try visitor.exit(within: 60) == 0, "\(visitor.said)")
+        }
+
+        @Test("failures of the tunnel come as gRPC's own: code, words, and what the edge calls it")
+        func failures() throws {
+            let world = try World(settings: "resume-window: 1s")
+            try world.visit("unknown", host: "nobody.example.test")
+            try world.visit("away", host: "other.test")
+            world.origin.process.killNow()
+            try world.visit("down")
+            for (status, code) in [
+                (404, "hostname-unknown"), (503, "no-connector"), (502, "origin-unreachable"),
+            ] {
+                let line = "error=\(code) .*status=\(status)"
+                #expect(world.deployment.edge.lines(line) == 1, "\(code)")
+            }
+        }
+
+        @Test("who is not let in is told so in gRPC's form")
+        func notLetIn() throws {
+            let world = try World(rule: "http2Origin: true, basicAuth: ['ann:correct-horse']")
+            try world.visit("not_let_in")
+        }
+
+        @Test("a call that is silent for longer than a body may be, before its server answers")
+        func quiet() throws {
+            try World(limits: ["body-idle-timeout: 1s"]).visit("quiet")
+        }
+
+        @Test("a rule without http2Origin: the connector's log says which key is missing")
+        func missingKey() throws {
+            let world = try World(rule: "http2Origin: false")
+            try world.visit("unavailable")
+            try world.connector.line("HTTP/2 only: set originRequest.http2Origin: true")
         }
 
         @Test("the same server to a visitor without gRPC: HTTP/2 origins serve everybody")

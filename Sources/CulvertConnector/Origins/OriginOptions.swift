@@ -87,8 +87,8 @@ enum OriginLimits {
     /// What it may send on all of a connection's before they are read; a stalled stream takes none
     /// of it.
     static let http2ConnectionWindowBytes = 1024 * 1024
-    /// PING, SETTINGS and the like, and RST_STREAM, in one second each; past it the connection ends. gRPC
-    /// measures its path with a PING in every round trip.
+    /// RST_STREAM, and PING, SETTINGS and PRIORITY, in one second each, of the latter one more for each DATA
+    /// frame either way; past it the connection ends. gRPC measures its path with a PING in every round trip.
     static let http2FramesPerSecond = 5_000
     /// WINDOW_UPDATE frames beyond four for each frame that was sent; past it the connection ends.
     static let http2WindowUpdates = 10_000

@@ -5,7 +5,8 @@ import TunnelLink
 package struct EdgeLimits: Sendable, Equatable {
     /// From a request's first byte to the end of its header; 10 s, then 408.
     package var headerTimeout: Duration = .seconds(10)
-    /// Without progress in a body; 60 s, then the exchange is broken off.
+    /// Without progress in a body; 60 s, then the exchange is broken off. A gRPC call may be silent for longer,
+    /// as long as its visitor answers a PING within this time.
     package var bodyIdleTimeout: Duration = .seconds(60)
     /// Between requests; 75 s, then the connection is closed.
     package var keepAlive: Duration = .seconds(75)
@@ -45,7 +46,8 @@ package struct EdgeLimits: Sendable, Equatable {
     package var http2Resets = 200
     /// CONTINUATION frames of one header; 5, beyond it the connection ends.
     package var http2ContinuationFrames = 5
-    /// SETTINGS, PING and PRIORITY frames in one second; 200, beyond it the connection ends.
+    /// SETTINGS, PING and PRIORITY frames in one second, and one more for each DATA frame either way; 200,
+    /// beyond it the connection ends.
     package var http2ControlFrames = 200
     /// Empty DATA frames in a row; 10, beyond it the connection ends.
     package var http2EmptyDataFrames = 10

@@ -59,8 +59,9 @@ package struct VisitorLimits: Sendable {
     package var http2ResetsPer30Seconds = 200
     /// CONTINUATION frames of one header block. Default 5; beyond it ENHANCE_YOUR_CALM.
     package var http2Continuations = 5
-    /// SETTINGS, PING and PRIORITY frames in one second: gRPC's clients measure their path with a PING in
-    /// every round trip. Default 200; beyond it ENHANCE_YOUR_CALM.
+    /// SETTINGS, PING and PRIORITY frames in one second, and one more for each DATA frame either way: gRPC's
+    /// clients measure their path with a PING in every round trip while messages flow. Default 200; beyond
+    /// it ENHANCE_YOUR_CALM.
     package var http2ControlFramesPerSecond = 200
     /// Empty DATA frames in a row. Default 10; beyond it ENHANCE_YOUR_CALM.
     package var http2EmptyDataFrames = 10
@@ -81,7 +82,9 @@ package struct VisitorTimeouts: Sendable {
     /// TLS handshake, from accept. Default 10 s; then 408, or nothing when not a byte came.
     package var header = TimeAmount.seconds(10)
     /// Without progress where the visitor is the one waited for: it sends none of the body it
-    /// owes, or takes none of the answer. An origin's silence does not count. Default 60 s.
+    /// owes, or takes none of the answer. An origin's silence does not count. Default 60 s. A call of
+    /// gRPC that a connector has taken may be silent for as long as its visitor answers a PING within
+    /// this time: it owes nothing, and many servers do not begin their answer before its first message.
     package var bodyIdle = TimeAmount.seconds(60)
     /// From the moment a visitor without TLS has closed its half, or took something of its answer
     /// after that, to where it counts as gone: whether it still listens only writing would tell.

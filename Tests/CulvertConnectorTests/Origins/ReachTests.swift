@@ -141,6 +141,8 @@ struct TLSTests {
         }
         let seen = try await bench.exchange("/", to: target)
         #expect(seen.reset == (isListed ? nil : .originUnreachable))
+        let words = "the address in its URL: set originRequest.originServerName"
+        #expect(seen.record?.failure?.detail.contains(words) == (isListed ? nil : true))
     }
 
     @Test func untrusted() async throws {
@@ -164,7 +166,10 @@ struct TLSTests {
         let origin = try await self.origin(PoolTests.polite)
         defer { origin.stop() }
         let wrong = self.target(origin) { $0.originServerName = "other.test" }
-        #expect(try await bench.exchange("/1", to: wrong).reset == .originUnreachable)
+        let refused = try await bench.exchange("/1", to: wrong)
+        #expect(refused.reset == .originUnreachable)
+        let words = "not for other.test: set originRequest.originServerName"
+        #expect(refused.record?.failure?.detail.contains(words) == true)
         let right = self.target(origin) { $0.originServerName = "inner.test" }
         #expect(try await bench.exchange("/2", to: right).text == "ok")
         let matching = self.target(origin) { $0.matchSNItoHost = true }
@@ -182,6 +187,39 @@ struct TLSTests {
         let seen = try await bench.exchange("/", to: target)
         #expect(seen.reset == .originUnreachable)
         #expect(seen.record?.failure?.detail.contains("TLS settings") == true)
+    }
+
+    /// As BoringSSL has it of a server that takes no protocol but h2.
+    @Test func wordsForAnOriginThatSpeaksHTTP2Only() {
+        struct Refused: Error, CustomStringConvertible {
+            let name: String
+            var description: String {
+                "handshakeFailed(NIOSSL.BoringSSLError.sslError([Error: 268436576 "
+                    + "error:10000460:SSL routines:OPENSSL_internal:\(self.name) "
+                    + "at /a/b/tls_record.cc:592]))"
+            }
+        }
+        let refused = Refused(name: "TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
+        let words = OriginAdvice.tls(refused, serverName: "a", offersHTTP2: false)
+        #expect(words == "it speaks HTTP/2 only: set originRequest.http2Origin: true")
+        let both = OriginAdvice.tls(refused, serverName: "a", offersHTTP2: true)
+        #expect(!both.contains("http2Origin"))
+        let other = OriginAdvice.tls(Refused(name: "X"), serverName: "a", offersHTTP2: false)
+        #expect(other.hasSuffix(":X]))") && !other.contains("tls_record"))
+    }
+
+    @Test func originThatSpeaksHTTP2WithoutTLS() async throws {
+        let bench = try await Bench()
+        let (origin, target) = try await scripted { peer in
+            if peer.received.hasSuffix("\r\n\r\n") {
+                peer.send("\u{0}\u{0}\u{0}\u{4}\u{0}\u{0}\u{0}\u{0}\u{0}")
+            }
+        }
+        defer { origin.stop() }
+        let seen = try await bench.exchange("/", to: target)
+        #expect(seen.reset == .malformedMessage)
+        let words = "it speaks HTTP/2 only: set originRequest.http2Origin: true"
+        #expect(seen.record?.failure?.detail.contains(words) == true)
     }
 
     @Test func originThatSpeaksNoTLS() async throws {

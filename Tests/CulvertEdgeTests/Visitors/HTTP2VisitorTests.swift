@@ -271,13 +271,71 @@ struct HTTP2VisitorTests {
             #expect(echo.payload == Array("still".utf8))
         }
     }
+
+    private static let call = RawFrame.request(
+        1,
+        "/hello",
+        method: "POST",
+        end: false,
+        [("content-type", "application/grpc+proto"), ("te", "trailers")]
+    )
+
+    /// A subscription whose server begins its answer with the first message.
+    @Test func aSilentCallLivesAsLongAsItsVisitor() async throws {
+        try await self.run {
+            $0.timeouts.bodyIdle = .seconds(2)
+        } _: { server, client in
+            client.answersPings()
+            try await client.send(Self.call)
+            // The client answers them.
+            try await client.frames.first { $0.type == RawFrame.ping && $0.payload.last == 3 }
+            #expect(server.log.events.isEmpty)
+            try await client.send(
+                RawFrame(type: RawFrame.data, flags: RawFrame.endStream, stream: 1, payload: [1])
+            )
+            let data = try await client.frames.first { $0.type == RawFrame.data }
+            #expect(data.payload == Array("hello 1".utf8))
+        }
+    }
+
+    @Test func aSilentCallOfAVisitorThatIsGoneIsGivenUp() async throws {
+        try await self.run {
+            $0.timeouts.bodyIdle = .milliseconds(100)
+        } _: { server, client in
+            try await client.send(Self.call)
+            try await client.frames.first { $0.type == RawFrame.ping && $0.flags == 0 }
+            try await server.log.first { $0.status == 408 && $0.errorCode == "too-slow" }
+            try await server.router.recorder.first { $0 == .reset(path: "/hello", .cancelled) }
+        }
+    }
+
+    /// gRPC's form: a head that ends the stream, status 200 in HTTP, and what it was in the log.
+    @Test func aCallsFailureIsAHeadAlone() async throws {
+        try await self.run { server, client in
+            var call = Self.call
+            call.payload = RawFrame.block([
+                (":method", "POST"), (":scheme", "https"), (":authority", "a.test"),
+                (":path", "/unreachable"), ("content-type", "application/grpc"),
+            ])
+            try await client.send(call)
+            let head = try await client.frames.first { $0.type == RawFrame.headers }
+            #expect(head.flags == RawFrame.endStream | RawFrame.endHeaders)
+            #expect(head.payload.first == 0x88, ":status 200 of HPACK's static table")
+            try await server.log.first {
+                $0.status == 502 && $0.errorCode == "origin-unreachable" && $0.responseBytes == 0
+            }
+            #expect(!client.frames.events.contains { $0.type == RawFrame.data })
+        }
+    }
 }
 
 /// What a hostile HTTP/2 client may try; each ends its stream or its connection.
 @Suite(.timeLimit(.minutes(1)))
 struct HTTP2HostileInputTests {
+    /// `last`: the highest stream, which a client may not take for one that nothing was done for.
     private func isEnded(
         _ code: UInt32,
+        last: UInt32 = 0,
         _ frames: @escaping @Sendable () -> [RawFrame]
     ) async throws {
         try await TestServer.run(tls: true) { server in
@@ -285,12 +343,15 @@ struct HTTP2HostileInputTests {
             try await client.send(frames())
             let goAway = try await client.frames.first { $0.type == RawFrame.goAway }
             #expect(goAway.errorCode == code)
+            let said = goAway.payload.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+            #expect(said == last)
             try await client.closed()
         }
     }
 
+    /// The first reset beyond 200 is that of stream 401.
     @Test func rapidReset() async throws {
-        try await self.isEnded(11) {
+        try await self.isEnded(11, last: 401) {
             (0..<250).flatMap { index -> [RawFrame] in
                 let stream = UInt32(2 * index + 1)
                 return [
@@ -316,27 +377,58 @@ struct HTTP2HostileInputTests {
 
     @Test func settingsFlood() async throws {
         try await self.isEnded(11) {
-            Array(repeating: RawFrame(type: RawFrame.settings), count: 250)
+            Array(repeating: RawFrame(type: RawFrame.settings), count: 2_000)
         }
     }
 
     @Test func pingFlood() async throws {
-        try await self.isEnded(11) {
-            Array(
-                repeating: RawFrame(type: RawFrame.ping, payload: Array(repeating: 0, count: 8)),
-                count: 250
+        try await self.isEnded(11, last: 3) {
+            [.request(1, "/hello"), .request(3, "/hang")]
+                + Array(repeating: Self.ping(0), count: 2_000)
+        }
+    }
+
+    private static func ping(_ number: UInt8) -> RawFrame {
+        RawFrame(type: RawFrame.ping, payload: [0, 0, 0, 0, 0, 0, 0, number])
+    }
+
+    private static let piecesWithPings = [[RawFrame]](
+        repeating: [RawFrame(type: RawFrame.data, stream: 1, payload: [1]), ping(0)],
+        count: 100
+    ).flatMap(\.self)
+
+    /// What gRPC's ends do while messages flow: it is paid for, and a flood behind it still is one.
+    @Test func aPingForEachDataFrameIsFine() async throws {
+        try await TestServer.run(tls: true) { server in
+            let client = try await FrameClient(server)
+            try await client.send(.request(1, "/echo", method: "POST", end: false))
+            for round in 1...30 as ClosedRange<UInt8> {
+                try await client.send(Self.piecesWithPings + [Self.ping(round)])
+                try await client.frames.first { $0.isAnswer(round) || $0.type == RawFrame.goAway }
+            }
+            try await client.send(
+                RawFrame(type: RawFrame.data, flags: RawFrame.endStream, stream: 1, payload: [2])
             )
+            try await client.frames.first {
+                $0.type == RawFrame.data && $0.flags & RawFrame.endStream != 0
+            }
+            #expect(!client.frames.events.contains { $0.type == RawFrame.goAway })
+            // More than all that was echoed has paid for.
+            try await client.send(Array(repeating: Self.ping(0), count: 6_500))
+            let end = try await client.frames.first { $0.type == RawFrame.goAway }
+            #expect(end.errorCode == 11 && end.payload.prefix(4) == [0, 0, 0, 1])
+            try await client.close()
         }
     }
 
     @Test func priorityFlood() async throws {
         try await self.isEnded(11) {
-            Array(repeating: RawFrame(type: 2, stream: 1, payload: [0, 0, 0, 0, 1]), count: 250)
+            Array(repeating: RawFrame(type: 2, stream: 1, payload: [0, 0, 0, 0, 1]), count: 2_000)
         }
     }
 
     @Test func emptyDataFlood() async throws {
-        try await self.isEnded(11) {
+        try await self.isEnded(11, last: 1) {
             [.request(1, "/hang", method: "PUT", end: false)]
                 + Array(repeating: RawFrame(type: RawFrame.data, stream: 1), count: 20)
         }

@@ -6,6 +6,7 @@ Prints `good` when everything in WHAT, names of the functions below, went as it 
 
 import queue
 import sys
+import threading
 import time
 from concurrent import futures
 
@@ -96,6 +97,50 @@ def server_ends_first():
     expect(list(answers), [])
     expect(answers.code(), grpc.StatusCode.OK)
     requests.put(None)
+
+
+def quiet():
+    """Silent for several deadlines before the first message, which the server begins its answer with."""
+    requests = queue.Queue()
+    answers = method("stream_stream", "Chat")(iter(requests.get, None), timeout=60)
+    ended = threading.Event()
+    answers.add_done_callback(lambda _: ended.set())
+    assert not ended.wait(4), answers.details()
+    requests.put(b"0")
+    expect(next(answers), b"<0>")
+    requests.put(None)
+    expect(list(answers), [b"late"])
+
+
+def refused(status, culvert_error, words):
+    error = code(lambda: method("unary_unary", "Unary")(b"hello", timeout=20))
+    expect(error.code(), status)
+    assert words in error.details(), error.details()
+    expect(dict(error.trailing_metadata()).get("culvert-error"), culvert_error)
+
+
+def unknown():
+    words = "There is no site at this name: No tunnel of this edge has the hostname " + host
+    refused(grpc.StatusCode.UNIMPLEMENTED, "hostname-unknown", words)
+
+
+def away():
+    refused(grpc.StatusCode.UNAVAILABLE, "no-connector", "no connector for it is online")
+
+
+def down():
+    words = "The site's server cannot be reached"
+    refused(grpc.StatusCode.UNAVAILABLE, "origin-unreachable", words)
+
+
+def not_let_in():
+    words = "This asks for a user name and a password."
+    refused(grpc.StatusCode.UNAUTHENTICATED, None, words)
+
+
+def unavailable():
+    error = code(lambda: method("unary_unary", "Unary")(b"hello", timeout=20))
+    expect(error.code(), grpc.StatusCode.UNAVAILABLE)
 
 
 def status():

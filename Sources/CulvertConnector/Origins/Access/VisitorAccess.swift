@@ -110,15 +110,15 @@ extension LocalAnswer {
         switch decision {
         case .admitted: return nil
         case .forbidden:
-            return .text(
-                "Your address is not one of those that may visit this.\n",
+            return .refusal(
+                "Your address is not one of those that may visit this.",
                 status: 403,
                 reason: "Forbidden",
                 request
             )
         case .unauthorized:
-            var answer = LocalAnswer.text(
-                "This asks for a user name and a password.\n",
+            var answer = LocalAnswer.refusal(
+                "This asks for a user name and a password.",
                 status: 401,
                 reason: "Unauthorized",
                 request

@@ -150,7 +150,13 @@ final class OriginDial: OriginWait {
             case .success: self.established(channel)
             case .failure(let error):
                 channel.closeAtOnce()
-                self.failStep("TLS", error, late: "no TLS handshake")
+                self.failStep("TLS", error, late: "no TLS handshake") {
+                    OriginAdvice.tls(
+                        $0,
+                        serverName: self.pool.serverName,
+                        offersHTTP2: self.offersHTTP2
+                    )
+                }
             }
         }
         handshake.wait(promise)
@@ -236,12 +242,17 @@ final class OriginDial: OriginWait {
         self.connect(tls: nil)
     }
 
-    private func failStep(_ step: String, _ error: any Error, late: String) {
+    private func failStep(
+        _ step: String,
+        _ error: any Error,
+        late: String,
+        words: (any Error) -> String = { "\($0)" }
+    ) {
         if case .connectTimeout(let time) = error as? ChannelError {
             let seconds = Double(time.nanoseconds) / 1e9
             return self.fail(.originTimeout, "\(late) within \(seconds) s")
         }
-        self.fail(.originUnreachable, "\(step): \(error)")
+        self.fail(.originUnreachable, "\(step): \(words(error))")
     }
 
     private func fail(_ code: ResetCode, _ detail: String) {

@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOCore
 import TunnelLink
@@ -18,7 +19,7 @@ final class LocalExchange: StreamExchange {
     }
 
     func begin() {
-        self.claim.record.status = self.answer.head.status
+        self.claim.record.status = self.answer.insteadOf ?? self.answer.head.status
         self.stream.send(.response(self.answer.head))
         if let body = self.answer.body {
             self.claim.record.responseBytes = body.readableBytes
@@ -53,6 +54,8 @@ struct LocalAnswer {
     var head: ResponseHead
     /// Nil where there is none, and for a HEAD.
     var body: ByteBuffer?
+    /// The status that the log has instead of the head's: of a call of gRPC, whose failures are 200 in HTTP.
+    var insteadOf: UInt16?
 
     static func make(for service: OriginService, head request: RequestHead) -> LocalAnswer {
         switch service {
@@ -88,6 +91,20 @@ struct LocalAnswer {
         )
         let hasNoBody = request.method == "HEAD"
         return LocalAnswer(head: head, body: hasNoBody ? nil : ByteBuffer(string: text))
+    }
+
+    /// A failure in a sentence, in the form of what was asked: text, or gRPC's.
+    static func refusal(
+        _ sentence: String,
+        status: UInt16,
+        reason: String,
+        _ request: RequestHead
+    ) -> LocalAnswer {
+        guard let type = GRPCAnswer.contentType(of: request.fields) else {
+            return .text("\(sentence)\n", status: status, reason: reason, request)
+        }
+        let head = GRPCAnswer.head(insteadOf: status, message: sentence, contentType: type)
+        return LocalAnswer(head: head, insteadOf: status)
     }
 
     private static func isHealthCheck(_ path: String) -> Bool {

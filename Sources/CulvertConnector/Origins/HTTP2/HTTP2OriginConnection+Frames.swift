@@ -1,3 +1,4 @@
+import HTTP2Wire
 import NIOCore
 import NIOHTTP2
 import TunnelWire
@@ -21,11 +22,15 @@ extension HTTP2OriginConnection {
             self.touched.append(stream)
             stream.received(headers)
         case .data(let data):
+            if data.data.readableBytes > 0 { self.receivedDataFrames += 1 }
             guard let stream = self.streams[frame.streamID] else { return }
             if self.touched.last !== stream { self.touched.append(stream) }
             stream.received(data)
         case .rstStream(let code): self.receivedReset(code, frame.streamID)
-        case .settings(.settings(let settings)): self.receivedSettings(settings)
+        case .settings(let settings):
+            if case .settings(let settings) = settings { self.receivedSettings(settings) }
+            self.receivedControlFrame()
+        case .ping, .priority: self.receivedControlFrame()
         case .goAway(let last, let code, _): self.receivedGoAway(last, code)
         case .windowUpdate: self.receivedWindowUpdate()
         default: break
@@ -135,7 +140,18 @@ extension HTTP2OriginConnection {
         self.windowUpdates += 1
         guard self.windowUpdates > OriginLimits.http2WindowUpdates + 4 * self.writtenFrames
         else { return }
-        self.failure = OriginFailure(.malformedMessage, "a flood of WINDOW_UPDATE")
+        self.endFlood(of: "WINDOW_UPDATE")
+    }
+
+    /// PING, SETTINGS and PRIORITY must, too.
+    private func receivedControlFrame() {
+        let dataFrames = self.receivedDataFrames + self.writtenFrames
+        guard !self.controlFrames.allows(dataFrames: dataFrames, now: .now()) else { return }
+        self.endFlood(of: "PING, SETTINGS or PRIORITY")
+    }
+
+    private func endFlood(of frames: String) {
+        self.failure = OriginFailure(.malformedMessage, "a flood of \(frames)")
         let context = self.context
         self.isGone()
         context?.close(promise: nil)

@@ -1,3 +1,4 @@
+import HTTP2Wire
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -31,6 +32,9 @@ final class HTTP2OriginConnection: ChannelInboundHandler {
     var written: [HTTP2OriginStream] = []
     var writtenFrames = 0
     var windowUpdates = 0
+    var controlFrames = ControlFrameRate(perSecond: OriginLimits.http2FramesPerSecond)
+    /// DATA frames of the origin that had bytes.
+    var receivedDataFrames = 0
     /// When it is no longer to be used, unless it is used before.
     private var expires = NIODeadline.distantFuture
     private var isExpiryArmed = false

@@ -39,8 +39,9 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
         configuration.maximumBufferedControlFrames = 1_000
         // What was on its way to streams that were left.
         configuration.maximumRecentlyResetStreams = 10 * OriginLimits.http2Streams
-        configuration.controlFrameRateLimit.maximumCount = OriginLimits.http2FramesPerSecond
-        configuration.controlFrameRateLimit.windowLength = .seconds(1)
+        // `HTTP2OriginConnection` does, with regard to what flows: for NIOHTTP2 each is the first of its time.
+        configuration.controlFrameRateLimit.maximumCount = 1
+        configuration.controlFrameRateLimit.windowLength = .nanoseconds(-1)
         return configuration
     }
 }

@@ -78,7 +78,7 @@ struct HTTP2StreamMachine {
         case .ended: .nothing
         case .awaited where code == .refusedStream: .unprocessed
         case .awaited where code == .http11Required: .needsHTTP1
-        case .awaited where code == .enhanceYourCalm: .reset(.overLimit)
+        // ENHANCE_YOUR_CALM, too: the limit is the origin's, and not of this tunnel.
         case .awaited: .reset(.truncated)
         case .running, .bodiless: .truncated
         }

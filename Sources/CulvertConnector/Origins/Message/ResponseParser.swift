@@ -122,7 +122,9 @@ struct ResponseParser: ~Copyable {
 
     private mutating func readHead() -> Event {
         let scan = self.input.withUnsafeReadableBytes { bytes -> SectionScanner.Result in
-            if !bytes.starts(likeStatusLine: ()) { return .fault(.badStatusLine) }
+            if !bytes.starts(likeStatusLine: ()) {
+                return .fault(Self.isHTTP2(bytes) ? .speaksHTTP2 : .badStatusLine)
+            }
             return self.section.scan(bytes)
         }
         switch scan {
@@ -139,6 +141,11 @@ struct ResponseParser: ~Copyable {
             case .success(let parsed): return self.accept(parsed)
             }
         }
+    }
+
+    /// Whether a server of HTTP/2 has begun with its SETTINGS (RFC 9113 §3.4), as it does unasked.
+    private static func isHTTP2(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count >= 4 && bytes[0] == 0 && bytes[3] == 4
     }
 
     private mutating func accept(_ parsed: ParsedHead) -> Event {
@@ -246,8 +253,10 @@ struct ResponseParser: ~Copyable {
 }
 
 /// What is wrong with an origin's answer.
-enum ResponseFault: Error, Equatable {
+enum ResponseFault: String, Error {
     case badStatusLine
+    /// It is HTTP/2, which was not asked for.
+    case speaksHTTP2
     case badLineEnd
     case badField
     case badFraming
@@ -256,4 +265,11 @@ enum ResponseFault: Error, Equatable {
     case headTooLarge
     case tooManyFields
     case tooManyInterimHeads
+}
+
+extension ResponseFault: CustomStringConvertible {
+    /// For a log; where there is something to be done about it, what.
+    var description: String {
+        self == .speaksHTTP2 ? OriginAdvice.http2Only : self.rawValue
+    }
 }

@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOCore
 
@@ -32,6 +33,28 @@ enum ErrorPage {
         if let requestID { fields.append("X-Request-Id", requestID) }
         let reason = self.reason(failure.status)
         return (ResponseHead(status: failure.status, reason: reason, fields: fields), body)
+    }
+
+    /// The same for a call of gRPC, whose client shows its user no body.
+    ///
+    /// - Parameters:
+    ///   - failure: What to say: its title and explanation are gRPC's message.
+    ///   - contentType: Of the call.
+    ///   - requestID: Echoed, for the visitor to quote.
+    /// - Returns: The answer, a head alone.
+    static func call(
+        _ failure: EdgeFailure,
+        contentType: String,
+        requestID: String
+    ) -> ResponseHead {
+        var head = GRPCAnswer.head(
+            insteadOf: failure.status,
+            message: "\(failure.title): \(failure.explanation)",
+            contentType: contentType
+        )
+        head.fields.append("Culvert-Error", failure.code)
+        head.fields.append("X-Request-Id", requestID)
+        return head
     }
 
     private static func body(

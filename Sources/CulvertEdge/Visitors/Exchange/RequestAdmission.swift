@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 
 /// The door between what a visitor sent and what an origin gets: control data, hop-by-hop fields,
@@ -128,6 +129,7 @@ struct RequestAdmission {
             id: id,
             version: version,
             accept: fields.first("Accept") ?? "",
+            callType: version == .http2 ? GRPCAnswer.contentType(of: fields) : nil,
             wantsUpgrade: isUpgrade,
             expectsContinue: hasBody && version != .http10
                 && fields.listContains("expect", "100-continue"),

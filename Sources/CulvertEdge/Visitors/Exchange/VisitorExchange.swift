@@ -91,21 +91,25 @@ final class VisitorExchange {
         }
         self.resetStream(self.machine.answeredByEdge(), .cancelled)
         self.errorCode = failure.code
+        if failure.closesConnection { self.responder?.closeAfterAnswer() }
+        if let type = self.request.callType {
+            let head = ErrorPage.call(failure, contentType: type, requestID: self.request.id)
+            return self.answer(head, ByteBuffer(), logged: failure.status)
+        }
         let page = ErrorPage.render(
             failure,
             accept: self.request.accept,
             requestID: self.request.id
         )
-        if failure.closesConnection { self.responder?.closeAfterAnswer() }
-        self.answer(page.head, page.body)
+        self.answer(page.head, page.body, logged: failure.status)
     }
 
-    /// Writes an answer of the edge's own, whole.
-    func answer(_ head: ResponseHead, _ body: ByteBuffer) {
+    /// Writes an answer of the edge's own, whole; `logged` is what the access log calls it.
+    func answer(_ head: ResponseHead, _ body: ByteBuffer, logged: UInt16) {
         if self.machine.response == .none {
             self.resetStream(self.machine.answeredByEdge(), .cancelled)
         }
-        self.status = head.status
+        self.status = logged
         // The body would come after an answer that does not want it, or not at all: nobody can
         // tell which, so the connection ends with this answer (RFC 9110 §10.1.1).
         if self.awaitsContinue { self.responder?.closeAfterAnswer() }

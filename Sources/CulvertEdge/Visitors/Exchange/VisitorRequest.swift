@@ -10,6 +10,8 @@ struct VisitorRequest {
     let version: VisitorProtocol
     /// What its failures are rendered for.
     let accept: String
+    /// Of a call of gRPC, its content type, which its failures are answered in; nil of any other request.
+    var callType: String?
     /// It asks for another protocol (RFC 9110 §7.8), and the edge passes that on.
     let wantsUpgrade: Bool
     /// Whether the visitor waits for 100 before it sends its body (RFC 9110 §10.1.1).

@@ -80,7 +80,8 @@ extension HTTP1VisitorHandler {
             let request = try self.admission.admit(head)
             let exchange = self.makeExchange(request)
             guard let redirectPort else { return exchange.start() }
-            exchange.answer(Redirect.toHTTPS(request, port: redirectPort), ByteBuffer())
+            let redirect = Redirect.toHTTPS(request, port: redirectPort)
+            exchange.answer(redirect, ByteBuffer(), logged: redirect.status)
         } catch {
             let request = VisitorRequest(refused: head, id: self.admission.nextID())
             self.makeExchange(request).fail(error)

@@ -26,7 +26,9 @@ extension ChannelPipeline.SynchronousOperations {
         let limits = server.configuration.limits
         try self.addHandlers(
             HeaderBlockHandler(timeout: server.configuration.timeouts.header),
-            OutboundFramesHandler(concurrentStreams: limits.http2Streams),
+            OutboundFramesHandler(concurrentStreams: limits.http2Streams) { [weak handler] in
+                Int(handler?.lastStreamID ?? .maxID)
+            },
             EarlySettingsHandler(
                 acknowledges: EarlySettingsHandler.isHarmless(
                     streamWindowBytes: limits.http2StreamWindowBytes
@@ -56,8 +58,9 @@ extension NIOHTTP2Handler.ConnectionConfiguration {
         self.maximumSequentialContinuationFrames = limits.http2Continuations
         self.maximumSequentialEmptyDataFrames = limits.http2EmptyDataFrames
         self.maximumBufferedControlFrames = limits.http2BufferedControlFrames
-        self.controlFrameRateLimit.maximumCount = limits.http2ControlFramesPerSecond
-        self.controlFrameRateLimit.windowLength = .seconds(1)
+        // `HTTP2VisitorHandler` does, with regard to what flows: for NIOHTTP2 each is the first of its time.
+        self.controlFrameRateLimit.maximumCount = 1
+        self.controlFrameRateLimit.windowLength = .nanoseconds(-1)
     }
 }
 

@@ -3,6 +3,9 @@ import NIOHTTP2
 import TunnelWire
 
 extension HTTP2VisitorHandler {
+    /// Its answer tells that all requests sent before a GOAWAY are here.
+    static let drainPing = HTTP2PingData(withInteger: 0)
+
     /// Stops taking new streams and ends when the last is over (RFC 9113 §6.8).
     func drain() {
         guard self.goingAway == nil else { return }
@@ -13,7 +16,7 @@ extension HTTP2VisitorHandler {
         // The visitor may have sent requests that are not here yet: the first GOAWAY refuses none,
         // and once the PING is back, all of them are here.
         self.writeConnection(.goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
-        self.writeConnection(.ping(HTTP2PingData(withInteger: 0), ack: false))
+        self.writeConnection(.ping(Self.drainPing, ack: false))
         self.flushSoon()
     }
 
@@ -100,6 +103,8 @@ extension HTTP2VisitorHandler {
             let due = stream.lastProgress + self.timeouts.bodyIdle
             if due > now {
                 next = min(next, due)
+            } else if stream.isQuietCall, self.ask(now) > now {
+                next = min(next, self.ask(now))
             } else {
                 self.giveUp(stream)
             }
@@ -107,8 +112,24 @@ extension HTTP2VisitorHandler {
         self.timer?.set(next)
     }
 
+    /// Asks whether the visitor is still there, unless that is being asked.
+    ///
+    /// - Returns: when it has to have sent anything.
+    private func ask(_ now: NIODeadline) -> NIODeadline {
+        if self.askedAt == nil {
+            self.askedAt = now
+            // Never the number of `drainPing`.
+            self.questions += 1
+            let number = HTTP2PingData(withInteger: self.questions)
+            self.writeConnection(.ping(number, ack: false))
+            self.flushSoon()
+        }
+        return (self.askedAt ?? now) + self.timeouts.bodyIdle
+    }
+
     /// Whether it is the visitor's turn: to send its body, or to open its window. Once an answer has begun,
-    /// nobody is waiting for the rest of the body: gRPC's streams are silent for hours.
+    /// nobody is waiting for the rest of the body: gRPC's streams are silent for hours. Many of its servers
+    /// begin theirs with the first message only, which may take as long: see `HTTP2VisitorStream.isQuietCall`.
     private func waitsForVisitor(_ stream: HTTP2VisitorStream) -> Bool {
         if stream.queuedBytes > 0 { return true }
         guard !stream.isRequestEnded, let exchange = stream.exchange else { return false }

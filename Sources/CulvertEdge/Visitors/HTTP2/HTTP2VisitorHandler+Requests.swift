@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOCore
 import NIOHTTP2
@@ -8,6 +9,7 @@ extension HTTP2VisitorHandler {
         if let stream = self.streams[id] {
             return self.trailersReceived(headers, stream)
         }
+        self.lastStreamID = max(self.lastStreamID, id)
         guard self.streams.count < self.limits.http2Streams else { return self.refuse(id) }
         let stream = HTTP2VisitorStream(id: id, handler: self)
         stream.isRequestEnded = headers.endStream
@@ -94,6 +96,7 @@ extension HTTP2VisitorHandler {
     func dataReceived(_ data: HTTP2Frame.FramePayload.Data, _ stream: HTTP2VisitorStream) {
         stream.lastProgress = .now()
         if case .byteBuffer(let piece) = data.data {
+            if piece.readableBytes > 0 { self.receivedDataFrames += 1 }
             stream.undemandedBytes += piece.readableBytes
             self.undemandedBytes += piece.readableBytes
             guard stream.keepsPromise(bytes: piece.readableBytes, ends: data.endStream) else {
@@ -125,8 +128,17 @@ extension HTTP2VisitorHandler {
         self.calmDown(context)
     }
 
+    /// PING, SETTINGS and PRIORITY must stay in proportion, too.
+    func controlFrameReceived(_ context: ChannelHandlerContext) {
+        let dataFrames = self.receivedDataFrames + self.written.dataFrames
+        guard !self.controlFrames.allows(dataFrames: dataFrames, now: .now()) else { return }
+        self.calmDown(context)
+    }
+
     /// Ends a connection that asks too much.
     private func calmDown(_ context: ChannelHandlerContext) {
+        guard !self.hasCalmedDown else { return }
+        self.hasCalmedDown = true
         self.writeConnection(
             .goAway(
                 lastStreamID: self.lastStreamID,
@@ -224,6 +236,7 @@ extension VisitorRequest {
             id: id,
             version: .http2,
             accept: fields.first("accept") ?? "",
+            callType: GRPCAnswer.contentType(of: fields),
             wantsUpgrade: false,
             expectsContinue: false,
             hasBody: hasBody

@@ -1,3 +1,4 @@
+import HTTP2Wire
 import HTTPSemantics
 import NIOCore
 import NIOHPACK
@@ -31,6 +32,11 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     var isFlushScheduled = false
     var isFlushing = false
     var windowUpdates = 0
+    var controlFrames: ControlFrameRate
+    /// DATA frames of the visitor that had bytes.
+    var receivedDataFrames = 0
+    /// The connection ends because it asked too much.
+    var hasCalmedDown = false
     var refusedStreams = 0
     var goingAway: GoingAway?
     /// The server is stopping: the connection ends after one more request, or when none comes.
@@ -39,6 +45,10 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
     let acceptedAt: NIODeadline
     var timer: DeadlineTimer?
     var bufferedAtLastCheck: Int?
+    /// When a PING asked whether the visitor is still there; nil once any frame has come since.
+    var askedAt: NIODeadline?
+    /// How often it was asked.
+    var questions: UInt64 = 0
 
     /// How far the end of the connection has come (RFC 9113 §6.8).
     enum GoingAway {
@@ -58,6 +68,8 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
         self.written = written
         self.admission = server.makeAdmission(visitor)
         self.acceptedAt = acceptedAt
+        let limits = server.configuration.limits
+        self.controlFrames = ControlFrameRate(perSecond: limits.http2ControlFramesPerSecond)
     }
 
     var limits: VisitorLimits { self.server.configuration.limits }
@@ -91,6 +103,7 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.isReading = true
+        self.askedAt = nil
         let frame = self.unwrapInboundIn(data)
         switch frame.payload {
         case .headers(let headers): self.headersReceived(headers, frame.streamID)
@@ -98,8 +111,13 @@ final class HTTP2VisitorHandler: ChannelInboundHandler {
             guard let stream = self.streams[frame.streamID] else { return }
             self.dataReceived(data, stream)
         case .windowUpdate: self.windowUpdateReceived(context)
-        case .settings: self.prefaceReceived()
-        case .ping(_, ack: true): if self.goingAway == .announced { self.goAway() }
+        case .settings:
+            self.prefaceReceived()
+            self.controlFrameReceived(context)
+        case .ping(let data, let ack):
+            if ack, data == Self.drainPing, self.goingAway == .announced { self.goAway() }
+            self.controlFrameReceived(context)
+        case .priority: self.controlFrameReceived(context)
         case .goAway: self.peerGoesAway()
         default: break
         }

@@ -34,6 +34,14 @@ final class HTTP2VisitorStream {
         self.handler = handler
     }
 
+    /// A call of gRPC that a connector has taken, all of it sent so far. The deadline of a body is there
+    /// against slow ones, which hold what waits for them; a call waits for neither end, and may be a
+    /// subscription that is silent for hours. It lives as long as its visitor does, which a PING asks for.
+    var isQuietCall: Bool {
+        guard self.queuedBytes == 0, let exchange = self.exchange else { return false }
+        return exchange.request.callType != nil && exchange.machine.tunnel == .attached
+    }
+
     /// Whether so many bytes of the request, and its end, are what Content-Length promised (RFC 9113
     /// §8.1.1).
     func keepsPromise(bytes: Int = 0, ends: Bool) -> Bool {

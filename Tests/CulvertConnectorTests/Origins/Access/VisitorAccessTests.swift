@@ -90,6 +90,16 @@ import Testing
         #expect(access.decide(self.head(["X-Forwarded-For": "192.0.2.7"])) == .unauthorized)
     }
 
+    @Test func aCallIsRefusedInGRPCsForm() throws {
+        let call = self.head(["Content-Type": "application/grpc"])
+        let answer = try #require(LocalAnswer.refusal(.forbidden, call))
+        #expect(answer.head.status == 200 && answer.insteadOf == 403 && answer.body == nil)
+        #expect(answer.head.fields.first("grpc-status") == "7")
+        let asked = try #require(LocalAnswer.refusal(.unauthorized, self.head([:])))
+        #expect(asked.head.status == 401 && asked.insteadOf == nil)
+        #expect(asked.head.fields.contains("WWW-Authenticate"))
+    }
+
     @Test(arguments: [
         ("ann", BasicLoginError.notALogin), (":password", .notALogin), ("", .notALogin),
         ("ann:short12", .shortPassword), ("ann:pass\u{7}word1", .controlCharacter),

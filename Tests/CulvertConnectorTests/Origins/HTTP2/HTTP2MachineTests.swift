@@ -123,7 +123,7 @@ struct HTTP2StreamMachineTests {
         var machine = HTTP2StreamMachine(isHead: false)
         #expect(machine.endingOfConnection == .noAnswer)
         #expect(machine.ending(reset: .refusedStream) == .unprocessed)
-        #expect(machine.ending(reset: .enhanceYourCalm) == .reset(.overLimit))
+        #expect(machine.ending(reset: .enhanceYourCalm) == .reset(.truncated))
         #expect(machine.ending(reset: .http11Required) == .needsHTTP1)
         #expect(machine.ending(reset: .internalError) == .reset(.truncated))
         _ = machine.receivedHead(status: 100, endStream: false)

@@ -21,6 +21,11 @@ struct RawFrame: Sendable, Equatable {
     static let endStream: UInt8 = 1
     static let endHeaders: UInt8 = 4
 
+    /// Whether it answers the PING of this number.
+    func isAnswer(_ number: UInt8) -> Bool {
+        self.type == Self.ping && self.flags == 1 && self.payload.last == number
+    }
+
     /// The error code of a RST_STREAM or GOAWAY.
     var errorCode: UInt32 {
         let code = self.type == Self.goAway ? self.payload.dropFirst(4) : self.payload[...]
@@ -67,13 +72,18 @@ struct RawFrame: Sendable, Equatable {
 final class FrameClient: Sendable {
     let frames = Recorder<RawFrame>()
     private let channel: any Channel
+    private let isAnsweringPings = NIOLockedValueBox(false)
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private var buffer = ByteBuffer()
         private let frames: Recorder<RawFrame>
+        private let answersPings: NIOLockedValueBox<Bool>
 
-        init(_ frames: Recorder<RawFrame>) { self.frames = frames }
+        init(_ frames: Recorder<RawFrame>, answersPings: NIOLockedValueBox<Bool>) {
+            self.frames = frames
+            self.answersPings = answersPings
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             var bytes = self.unwrapInboundIn(data)
@@ -84,6 +94,12 @@ final class FrameClient: Sendable {
                 self.buffer.moveReaderIndex(forwardBy: 9)
                 let payload = self.buffer.readBytes(length: length) ?? []
                 let stream = header[5...].reduce(0) { $0 << 8 | UInt32($1) }
+                if header[3] == RawFrame.ping, header[4] == 0,
+                    self.answersPings.withLockedValue({ $0 })
+                {
+                    let answer = header[..<4] + [1] + header[5...] + payload
+                    context.writeAndFlush(NIOAny(ByteBuffer(bytes: answer)), promise: nil)
+                }
                 self.frames.record(
                     RawFrame(type: header[3], flags: header[4], stream: stream, payload: payload)
                 )
@@ -101,12 +117,13 @@ final class FrameClient: Sendable {
         configuration.applicationProtocols = ["h2"]
         let context = try NIOSSLContext(configuration: configuration)
         let frames = self.frames
+        let answersPings = self.isAnsweringPings
         self.channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
                         NIOSSLClientHandler(context: context, serverHostname: nil),
-                        Handler(frames)
+                        Handler(frames, answersPings: answersPings)
                     )
                 }
             }
@@ -117,6 +134,9 @@ final class FrameClient: Sendable {
         )
         try await self.send(RawFrame(type: RawFrame.settings))
     }
+
+    /// Answers them from now on, at once.
+    func answersPings() { self.isAnsweringPings.withLockedValue { $0 = true } }
 
     func send(_ frames: RawFrame...) async throws { try await self.send(frames) }
 
