@@ -158,6 +158,24 @@ extension SystemTests {
             #expect("sent \(took)" == sent, "\(world.logs)")
         }
 
+        @Test(
+            "an origin may think about its answer for long",
+            .enabled(if: isLongRun),
+            .timeLimit(.minutes(2))
+        )
+        func lateAnswer() throws {
+            let world = try World()
+            let file = try world.directory.write("Lquery", to: "input")
+            let process = try ManagedProcess(
+                Programs.culvert,
+                world.arguments("tcp"),
+                input: file,
+                in: world.directory
+            )
+            #expect(try process.exit(within: 90) == 0, "\(process.said)\(world.logs)")
+            #expect(process.output == "late 5\n")
+        }
+
         @Test("standard output ends when the origin does, not later", .timeLimit(.minutes(1)))
         func outputEndsFirst() throws {
             let world = try World()
@@ -286,6 +304,7 @@ extension SystemTests {
             for name in ["any", "bastion"] {
                 let done = try world.access(name, to, input: file)
                 #expect(done.status == 0 && done.output.hasPrefix("3 "), "\(done.errors)")
+                #expect(done.errors == "")
             }
             #expect(world.connector.lines("A bastion without ipRules") == 1)
             let done = try world.access("tcp", to, input: file)

@@ -7,6 +7,7 @@
     E...      echoes until the end
     F...      ends its own half at once, reads to the end, and prints "took COUNT SHA256", or "lost COUNT"
     C...      ends the connection at once
+    L...      reads to the end, and answers "late COUNT\n" after 45 seconds
 
 Prints its port.
 """
@@ -19,7 +20,7 @@ import struct
 async def serve(reader, writer):
     try:
         await {b"U": take, b"D": give, b"R": give, b"S": stall, b"E": echo,
-               b"F": end_first, b"C": leave}[
+               b"F": end_first, b"C": leave, b"L": late}[
             kind := await reader.readexactly(1)
         ](reader, writer)
         if kind == b"R":
@@ -70,6 +71,13 @@ async def end_first(reader, writer):
         print("took", count, digest.hexdigest(), flush=True)
     except ConnectionError:
         print("lost", count, flush=True)
+
+
+async def late(reader, writer):
+    count = len(await reader.read())
+    await asyncio.sleep(45)
+    writer.write(f"late {count}\n".encode())
+    await writer.drain()
 
 
 async def leave(reader, writer):
