@@ -90,7 +90,7 @@ extension LoggedIn {
     /// A name that may be kept already: by another machine's tunnel, then it comes here.
     private func taken(_ name: String, _ credentials: Credentials) async throws -> String {
         guard let tunnel = credentials.tunnelID else { return name }
-        _ = try await self.reaching { client in
+        try await self.trying { client in
             guard try await !self.move(name, to: tunnel, client) else { return }
             try await self.noteSharing(of: name, tunnel, client)
         }
@@ -115,13 +115,23 @@ extension LoggedIn {
     /// Says when another `culvert tcp` of this machine serves a port now.
     func noteSharing(ofPort port: Int, _ credentials: Credentials) async throws {
         guard port != 0, let tunnel = credentials.tunnelID else { return }
-        let answer = try await self.reaching { try await $0.tunnel(tunnel).connectors }
-        let others = (answer ?? []).filter { $0.state == "connected" }
-        guard others.contains(where: { $0.tcpPorts?.contains(port) == true }) else { return }
-        note(
-            "Port \(port) is served by another `culvert tcp` of this machine, too: its visitors are shared out "
-                + "between the two, each with what it allows."
-        )
+        try await self.trying { client in
+            let others = try await client.tunnel(tunnel).connectors.filter {
+                $0.state == "connected"
+            }
+            guard others.contains(where: { $0.tcpPorts?.contains(port) == true }) else { return }
+            note(
+                "Port \(port) is served by another `culvert tcp` of this machine, too: its visitors are shared "
+                    + "out between the two, each with what it allows."
+            )
+        }
+    }
+
+    /// Does what nothing depends on: where the edge's API does not, the edge itself decides at login.
+    private func trying(_ body: (ControlClient) async throws -> Void) async throws {
+        do {
+            try await self.withClient(body)
+        } catch is ControlClientError {}
     }
 
     /// Moves a name here from another machine's tunnel.
