@@ -14,7 +14,9 @@ final class LinkedStream: TunnelStream {
     let port: StreamPort
 
     private var queuedBytes = 0
-    private var wasUnwritable = false
+    /// From the moment when as much waits as may until half of it is sent. Kept, because how much may wait depends on
+    /// the other streams: whoever was told to wait is told when to go on.
+    private var isFull = false
     private var receivedBytes = 0
     private var consumedBytes = 0
     private var unreportedConsumption = 0
@@ -40,7 +42,9 @@ final class LinkedStream: TunnelStream {
         self.bridge.release(self.port, self.unreturnedBytes)
     }
 
-    override var isWritable: Bool { self.queuedBytes < Self.bufferedBytes }
+    override var isWritable: Bool { !self.isFull }
+
+    private var bufferedBytes: Int { Self.bufferedBytes(streams: self.bridge.load.count) }
 
     override func send(_ part: StreamPart) {
         guard !self.isReset else { return }
@@ -58,7 +62,7 @@ final class LinkedStream: TunnelStream {
                 self.bridge.queue(.head(self, section))
             case .data(let bytes):
                 self.queuedBytes += bytes.readableBytes
-                if !self.isWritable { self.wasUnwritable = true }
+                if self.queuedBytes >= self.bufferedBytes { self.isFull = true }
                 self.bridge.queue(.data(self, bytes))
             case .trailers(let fields):
                 let section = try HeadCodec.encode(
@@ -124,8 +128,8 @@ final class LinkedStream: TunnelStream {
             self.finishIfComplete()
         case .sent(_, let bytes):
             self.queuedBytes -= bytes
-            guard self.wasUnwritable, self.queuedBytes <= Self.bufferedBytes / 2 else { return }
-            self.wasUnwritable = false
+            guard self.isFull, self.queuedBytes <= self.bufferedBytes / 2 else { return }
+            self.isFull = false
             self.delegate?.becameWritable(self)
         case .reset(_, let code):
             self.isReset = true
